@@ -1,0 +1,1 @@
+"""A genome in, a calibrated model out."""

@@ -1,0 +1,1 @@
+"""The state machine that lets agents earn, keep and lose their slots."""

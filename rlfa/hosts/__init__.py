@@ -1,0 +1,1 @@
+"""Agents in memory: inline in a lane, or behind a Ray actor."""

@@ -1,0 +1,1 @@
+"""What an agent's decisions earned, and the bounded losses that tests compare."""

@@ -1,0 +1,1 @@
+"""Free agents in the making."""

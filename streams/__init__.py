@@ -1,0 +1,1 @@
+"""Bytes to numbers: broker clients, codecs, replay, feature state."""

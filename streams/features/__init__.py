@@ -1,0 +1,1 @@
+"""Exact windows over event time, kept incrementally."""

@@ -1,0 +1,1 @@
+"""Kafka, behind two small interfaces: a source and a sink."""
