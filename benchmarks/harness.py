@@ -124,7 +124,7 @@ def _cell(value: object) -> str:
 
 
 def _command(name: str, args: argparse.Namespace) -> str:
-    given = [a for a in sys.argv[1:]]
+    given = sys.argv[1:]
     if args.data is not None:  # the folder's place on one machine means nothing on another
         given = [a.replace(str(args.data), "DATA") for a in given]
     return shlex.join(["python", "-m", f"benchmarks.{name}", *given])
