@@ -1,0 +1,197 @@
+"""What free agency does, one frozen value per move; each becomes one entry of the ledger."""
+
+from __future__ import annotations
+
+import msgspec
+
+from rlfa.lineup.slots import AgentId, Day, Epoch, Shadow, Slot, SlotId
+from rlfa.rewards.discounted import Earned
+from rlfa.trainers.offline_gate import OfflineResult
+
+
+class _Event(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag=True
+):
+    day: Day
+    """The cohort that led to it."""
+    epoch: Epoch
+    """The lineup after it."""
+    slot: SlotId = SlotId("")
+    agent: AgentId = AgentId("")
+    reason: str
+    """For people."""
+
+
+class EpochChanged(_Event, frozen=True, kw_only=True):
+    """A new lineup; lanes take it between two batches."""
+
+    slots: tuple[Slot, ...]
+    shadows: tuple[Shadow, ...] = ()
+
+
+class CohortTaken(_Event, frozen=True, kw_only=True):
+    """A closed cohort was judged: what every agent earned on it."""
+
+    rows: int
+    frauds: int
+    earned: dict[AgentId, Earned]
+    reward: dict[AgentId, float]
+    """Discounted, in money per transaction."""
+
+
+class WatchChanged(_Event, frozen=True, kw_only=True):
+    """An incumbent's standing moved between ok, watch and under."""
+
+    before: str
+    after: str
+    reward: float
+    detection: float | None
+    detection_min: float
+    gap: float | None
+    """How much more the best shadow of the slot earned, per transaction."""
+    best_shadow: AgentId = AgentId("")
+
+
+class TrainingRequested(_Event, frozen=True, kw_only=True):
+    """A free agent is wanted."""
+
+    request: str
+    family: str
+    """A configured genome's name."""
+    genome_of: AgentId = AgentId("")
+    """Take this agent's genome instead of a configured one: the retraining that scouting must beat."""
+
+
+class TrainingGivenUp(_Event, frozen=True, kw_only=True):
+    """A training failed, or brought nothing in time."""
+
+    request: str
+    family: str
+
+
+class ReleasedOffline(_Event, frozen=True, kw_only=True):
+    """A candidate was worse than the incumbent on the newest matured window."""
+
+    request: str
+    family: str
+    offline: OfflineResult
+
+
+class Signed(_Event, frozen=True, kw_only=True):
+    """A candidate passed the offline gate and waits in the pool."""
+
+    request: str
+    family: str
+    offline: OfflineResult | None
+
+
+class ProbationStarted(_Event, frozen=True, kw_only=True):
+    """A free agent left the pool to score a slot's traffic in shadow."""
+
+    family: str
+    incumbent: AgentId
+    first_full_day: Day
+    """The earliest cohort that can be evidence."""
+    stage: str
+    alpha: float
+    loss: str
+    challengers: int
+
+
+class EvidenceAdded(_Event, frozen=True, kw_only=True):
+    """One closed cohort was added to a probation."""
+
+    rows: int
+    frauds: int
+    wins: int
+    losses: int
+    missing: int
+    days: int
+    log_up: float
+    log_down: float
+    log_futility: float
+    log_up_max: float
+    bound: float
+    """The e-value that promotes."""
+
+
+class PromotionHeld(_Event, frozen=True, kw_only=True):
+    """A challenger has its evidence, but a limit on swaps stands against it."""
+
+    log_up: float
+    bound: float
+
+
+class Promoted(_Event, frozen=True, kw_only=True):
+    """A challenger took the slot; the agent that it replaced goes to the bench."""
+
+    replaced: AgentId
+    since: Day
+    """The day that event time had reached: from about then on it decides."""
+    bench_until: Day
+    log_up: float
+    bound: float
+    rows: int
+    frauds: int
+    days: int
+
+
+class Released(_Event, frozen=True, kw_only=True):
+    """A free agent is out."""
+
+    cause: str
+    """worse, futile, limit, unsafe or stale."""
+    log_up: float = 0.0
+    log_down: float = 0.0
+    log_futility: float = 0.0
+    rows: int = 0
+    frauds: int = 0
+    days: int = 0
+
+
+class ReturnedToPool(_Event, frozen=True, kw_only=True):
+    """A probation ended without a verdict, since the slot's incumbent changed."""
+
+
+class BenchReleased(_Event, frozen=True, kw_only=True):
+    """A replaced incumbent's time on the bench is over."""
+
+
+Event = (
+    EpochChanged
+    | CohortTaken
+    | WatchChanged
+    | TrainingRequested
+    | TrainingGivenUp
+    | ReleasedOffline
+    | Signed
+    | ProbationStarted
+    | EvidenceAdded
+    | PromotionHeld
+    | Promoted
+    | Released
+    | ReturnedToPool
+    | BenchReleased
+)
+
+
+def kind_of(event: Event) -> str:
+    """The name that the ledger knows an event by."""
+    return type(event).__name__
+
+
+def encode_event(event: Event) -> str:
+    """JSON of an event, with its kind."""
+    return msgspec.json.encode(event).decode()
+
+
+def decode_event(text: str) -> Event:
+    """An event from its JSON.
+
+    Raises:
+        msgspec.ValidationError: it was written by something else.
+    """
+    return _DECODER.decode(text)
+
+
+_DECODER: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)

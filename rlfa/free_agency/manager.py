@@ -1,0 +1,120 @@
+"""All of free agency: one call per closed cohort, `(state, evidence, now)` to `(state, events)`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rlfa.errors import RlfaError
+from rlfa.free_agency.events import EpochChanged, Event
+from rlfa.free_agency.rules import FreeAgencyRules
+from rlfa.free_agency.scouting import Scout
+from rlfa.free_agency.signing import drop_stale, order_trainings, sign_candidates, start_probations
+from rlfa.free_agency.standings import take_rewards, take_thresholds, watch_incumbents
+from rlfa.free_agency.state import Candidate, ManagerState, SlotState
+from rlfa.free_agency.swaps import add_evidence, clear_bench, promote, release_losers
+from rlfa.free_agency.turn import Part, Turn
+from rlfa.lineup.slots import AgentId, Day, Epoch, EventTime, Slot, day_of
+from rlfa.outcomes.cohorts import Cohort
+
+# Evidence comes before the day's thresholds, which are for the cohorts after it; a swap before new
+# probations, which are then against the new incumbent.
+_PARTS: tuple[Part, ...] = (
+    take_rewards,
+    watch_incumbents,
+    add_evidence,
+    take_thresholds,
+    release_losers,
+    promote,
+    clear_bench,
+    sign_candidates,
+    drop_stale,
+    start_probations,
+    order_trainings,
+)
+
+
+class ManagerError(RlfaError):
+    """Something that the manager can't be started or fed with."""
+
+    def __init__(self, where: str, found: object, allowed: str) -> None:
+        super().__init__(where, found, allowed)
+
+    def __str__(self) -> str:
+        return "{}: found {!r}, allowed: {}".format(*self.args)
+
+
+def initial_state(
+    slots: Sequence[Slot], families: Mapping[AgentId, str], day: Day, seed: int
+) -> tuple[ManagerState, tuple[Event, ...]]:
+    """Epoch 1.
+
+    Args:
+        slots: of the first lineup.
+        families: name of the configured genome of each incumbent.
+        day: the first cohort to be taken.
+        seed: for scouting.
+
+    Raises:
+        rlfa.lineup.slots.LineupError: the slots make no lineup.
+        ManagerError: an incumbent without a family.
+    """
+    unknown = sorted({s.incumbent for s in slots} - set(families))
+    if unknown:
+        raise ManagerError("families of the first lineup", unknown, "a genome's name for each incumbent")
+    before = Day(day - 1)
+    seats = tuple(
+        SlotState(
+            id=s.id,
+            incumbent=s.incumbent,
+            family=families[s.incumbent],
+            weight=s.weight,
+            segment=s.segment,
+            since_epoch=Epoch(1),
+            since_day=day,
+        )
+        for s in slots
+    )
+    state = ManagerState(epoch=Epoch(1), day=before, seed=seed, slots=seats)
+    reason = f"service starts with {', '.join(f'{s.incumbent} in {s.id}' for s in slots)}"
+    return state, (EpochChanged(day=before, epoch=Epoch(1), reason=reason, slots=state.lineup.slots),)
+
+
+def step(
+    state: ManagerState,
+    cohort: Cohort,
+    candidates: Sequence[Candidate],
+    rules: FreeAgencyRules,
+    now: EventTime,
+    *,
+    scout: Scout,
+) -> tuple[ManagerState, tuple[Event, ...]]:
+    """Take one closed cohort.
+
+    Cohorts come in the order of their days; days without transactions may be left out. One that was taken
+    before changes nothing, so that a caller that crashed between storing and acknowledging may try again.
+
+    Args:
+        state: after the last cohort.
+        cohort: the next one; closed: its label delay has passed in every lane.
+        candidates: handed in by trainers since the last step.
+        rules: of the user.
+        now: event time that the stream has reached, ms UTC.
+        scout: chooses the genomes to train.
+
+    Returns:
+        The state after it, and what happened, in order. `state.lineup` is what lanes should play.
+
+    Raises:
+        ManagerError: a candidate for a slot that isn't there.
+    """
+    if cohort.day <= state.day:
+        return state, ()
+    strangers = sorted({c.slot for c in candidates} - {s.id for s in state.slots})
+    if strangers:
+        raise ManagerError("candidates' slots", strangers, f"one of {[s.id for s in state.slots]}")
+    turn = Turn(cohort=cohort, candidates=tuple(candidates), rules=rules, today=day_of(now), scout=scout)
+    events: tuple[Event, ...] = ()
+    for part in _PARTS:
+        state, new = part(state, turn)
+        events += new
+    return state, events

@@ -1,0 +1,165 @@
+"""Probation: whole closed cohorts of paired losses in, promote, release or wait out."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import numpy as np
+from msgspec.structs import replace
+from numpy.typing import NDArray
+
+from rlfa.free_agency.evalue import bet
+from rlfa.free_agency.rules import FreeAgencyRules, ProbationRules
+from rlfa.free_agency.state import Probation
+from rlfa.lineup.slots import AgentId, Day
+from rlfa.outcomes.cohorts import Cohort
+from rlfa.rewards.budget import DailyThreshold, common_thresholds, ranking, stops
+from rlfa.rewards.paired_loss import PairedLosses, brier_loss, count_loss, pair
+
+Verdict = Literal["wait", "promote", "worse", "futile", "limit", "unsafe"]
+Thresholds = dict[AgentId, tuple[DailyThreshold, ...]]
+
+
+def advance(
+    probation: Probation, cohort: Cohort, thresholds: Thresholds, rules: FreeAgencyRules
+) -> tuple[Probation, PairedLosses | None]:
+    """One closed cohort on.
+
+    A challenger starts at the first cohort that it scored whole and for which both agents have thresholds
+    from the same earlier days. Once started, a cohort that it failed to score makes it unsafe.
+
+    Returns:
+        The probation after it, and its losses; None where the cohort gave no evidence.
+    """
+    share_max = rules.probation.missing_share_max
+    whole = cohort.scored_whole(probation.challenger, share_max)
+    if not whole and len(cohort) and _must_have_scored(probation, cohort.day, rules.probation):
+        missing = cohort.missing(probation.challenger)
+        return replace(probation, unsafe=True, missing=probation.missing + missing), None
+    limits = common_thresholds(
+        thresholds.get(probation.incumbent, ()), thresholds.get(probation.challenger, ()), rules.costs
+    )
+    if not whole or limits is None or cohort.day < probation.first_full_day:
+        return probation, None
+    stopped = [
+        stops(ranking(cohort, agent, rules.costs), limit)
+        for agent, limit in zip((probation.incumbent, probation.challenger), limits, strict=True)
+    ]
+    paired = _pair(probation, cohort, stopped[0], stopped[1], rules)
+    return _with(probation, paired, cohort, stopped[0], stopped[1]), paired
+
+
+def verdict(probation: Probation, rules: ProbationRules) -> Verdict:
+    """What the evidence so far asks for.
+
+    Minimums only delay, futility and limits only stop early: none of them raises the error.
+    """
+    if probation.unsafe:
+        return "unsafe"
+    enough = (
+        probation.frauds >= rules.frauds_min
+        and probation.rows >= rules.rows_min
+        and probation.days >= rules.days_min
+    )
+    if enough and probation.e.log_up >= math.log(probation.bound):
+        return "promote"
+    if enough and probation.e.log_down >= math.log(rules.worse_at):
+        return "worse"
+    if enough and probation.e.log_futility >= math.log(rules.futile_at):
+        return "futile"
+    if probation.frauds >= rules.frauds_max or probation.days >= rules.days_max:
+        return "limit"
+    return "wait"
+
+
+def explain(probation: Probation, what: Verdict, rules: FreeAgencyRules) -> str:
+    """A verdict in a sentence."""
+    seen = f"after {probation.frauds} frauds in {probation.days} days"
+    recall = (
+        f"recall at {rules.costs.alert_budget_per_day} alerts a day "
+        f"{_share(probation.caught_challenger, probation.fraud_rows)} against "
+        f"{_share(probation.caught_incumbent, probation.fraud_rows)}"
+    )
+    match what:
+        case "promote":
+            return f"e-value {_e(probation.e.log_up)} >= {probation.bound:g} {seen}: {recall}"
+        case "worse":
+            e = _e(probation.e.log_down)
+            return f"e-value for worse {e} >= {rules.probation.worse_at:g} {seen}: {recall}"
+        case "futile":
+            gain = f"e-value against a gain of {rules.probation.gain_min:g} a fraud"
+            return f"{gain} {_e(probation.e.log_futility)} >= {rules.probation.futile_at:g} {seen}: {recall}"
+        case "limit":
+            return f"no verdict {seen}: e-value {_e(probation.e.log_up)} of {probation.bound:g}, {recall}"
+        case "unsafe":
+            allowed = f"more than {rules.probation.missing_share_max:.0%} of a day"
+            return f"{probation.missing} transactions without a score, {allowed}"
+        case "wait":
+            return f"e-value {_e(probation.e.log_up)} of {probation.bound:g} {seen}: {recall}"
+
+
+def _must_have_scored(probation: Probation, day: Day, rules: ProbationRules) -> bool:
+    joining_is_over = day >= probation.first_full_day + rules.joining_days_max
+    return probation.started is not None or joining_is_over
+
+
+def _pair(
+    probation: Probation,
+    cohort: Cohort,
+    incumbent: NDArray[np.bool_],
+    challenger: NDArray[np.bool_],
+    rules: FreeAgencyRules,
+) -> PairedLosses:
+    logits = [cohort.logits_of(probation.incumbent), cohort.logits_of(probation.challenger)]
+    if probation.loss == "count":
+        losses = [count_loss(cohort.fraud, stopped, rules.costs.kappa) for stopped in (incumbent, challenger)]
+    else:
+        losses = [brier_loss(cohort.fraud, x, rules.probation.brier_genuine_weight) for x in logits]
+    return pair(
+        cohort,
+        losses[0],
+        losses[1],
+        scored=~np.isnan(logits[0]) & ~np.isnan(logits[1]),
+        missing=int(np.isnan(logits[1]).sum()),
+        clusters=rules.probation.cluster_entities,
+        compromised=frozenset(probation.compromised),
+        discordant=frozenset(probation.discordant),
+        gain_min=rules.probation.gain_min,
+        dense=probation.loss == "brier",
+    )
+
+
+def _with(
+    before: Probation,
+    paired: PairedLosses,
+    cohort: Cohort,
+    incumbent: NDArray[np.bool_],
+    challenger: NDArray[np.bool_],
+) -> Probation:
+    e = bet(before.e, paired.difference, paired.margin)
+    return replace(
+        before,
+        started=cohort.day if before.started is None else before.started,
+        e=e,
+        log_up_max=max(before.log_up_max, e.log_up),
+        rows=before.rows + paired.rows,
+        frauds=before.frauds + paired.frauds,
+        days=before.days + 1,
+        wins=before.wins + paired.wins,
+        losses=before.losses + paired.losses,
+        missing=before.missing + paired.missing,
+        fraud_rows=before.fraud_rows + int(cohort.fraud.sum()),
+        caught_challenger=before.caught_challenger + int((cohort.fraud & challenger).sum()),
+        caught_incumbent=before.caught_incumbent + int((cohort.fraud & incumbent).sum()),
+        compromised=(*before.compromised, *paired.compromised),
+        discordant=(*before.discordant, *paired.discordant),
+    )
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part / whole:.2f}".removeprefix("0") if whole else "undefined"
+
+
+def _e(log_e: float) -> str:
+    return f"{math.exp(log_e):.1f}" if log_e < 14 else f"10^{log_e / math.log(10):.0f}"

@@ -1,0 +1,179 @@
+"""The roster: who plays, who is tried, who waits; a fold over events, whatever wrote them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import reduce
+
+import msgspec
+from msgspec.structs import replace
+
+from rlfa.free_agency import events as ev
+from rlfa.lineup.slots import AgentId, Day, Epoch, SlotId
+
+
+class _Value(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    pass
+
+
+class Trial(_Value, frozen=True, kw_only=True):
+    """A probation as the ledger shows it."""
+
+    agent: AgentId
+    family: str
+    stage: str
+    since: Day
+    bound: float
+    log_up: float = 0.0
+    frauds: int = 0
+    rows: int = 0
+    days: int = 0
+
+
+class Seat(_Value, frozen=True, kw_only=True):
+    """A slot and everybody around it."""
+
+    slot: SlotId
+    incumbent: AgentId
+    weight: float
+    since_epoch: Epoch
+    since_day: Day
+    standing: str = "ok"
+    probations: tuple[Trial, ...] = ()
+    bench: tuple[AgentId, ...] = ()
+    pool: tuple[AgentId, ...] = ()
+    training: tuple[str, ...] = ()
+    """Open requests."""
+
+
+class Roster(_Value, frozen=True, kw_only=True):
+    """Everybody, as of one entry of the ledger."""
+
+    epoch: Epoch = Epoch(0)
+    day: Day | None = None
+    seats: tuple[Seat, ...] = ()
+    released: tuple[AgentId, ...] = ()
+    families: dict[AgentId, str] = {}
+    reward: dict[AgentId, float] = {}
+    """Discounted, in money per transaction."""
+
+
+def roster(events: Iterable[ev.Event]) -> Roster:
+    """Fold a ledger, or any prefix of it."""
+    return reduce(apply, events, Roster())
+
+
+def apply(before: Roster, event: ev.Event) -> Roster:
+    """The roster after one more event."""
+    after = replace(before, day=event.day, epoch=event.epoch)
+    match event:
+        case ev.EpochChanged():
+            return replace(after, seats=_seats(before, event))
+        case ev.CohortTaken():
+            return replace(after, reward=event.reward)
+        case ev.WatchChanged():
+            return _with_seat(after, event, lambda s: replace(s, standing=event.after))
+        case ev.TrainingRequested():
+            return _with_seat(after, event, lambda s: replace(s, training=(*s.training, event.request)))
+        case ev.TrainingGivenUp():
+            return _with_seat(after, event, lambda s: _without_training(s, event.request))
+        case ev.ReleasedOffline() | ev.Signed():
+            return _handed_in(after, event)
+        case ev.ProbationStarted():
+            return _with_seat(after, event, lambda s: _on_probation(s, event))
+        case ev.EvidenceAdded():
+            return _with_seat(after, event, lambda s: _with_evidence(s, event))
+        case ev.Promoted():
+            return _with_seat(after, event, lambda s: _promoted(s, event))
+        case ev.Released() | ev.BenchReleased():
+            out = replace(after, released=(*after.released, event.agent))
+            return _with_seat(out, event, lambda s: _without(s, event.agent))
+        case ev.ReturnedToPool():
+            return _with_seat(after, event, lambda s: _pooled(_without(s, event.agent), event.agent))
+        case ev.PromotionHeld():
+            return after
+
+
+def _seats(before: Roster, event: ev.EpochChanged) -> tuple[Seat, ...]:
+    known = {s.slot: s for s in before.seats}
+    return tuple(
+        known.get(slot.id)
+        or Seat(
+            slot=slot.id,
+            incumbent=slot.incumbent,
+            weight=slot.weight,
+            since_epoch=event.epoch,
+            since_day=event.day,
+        )
+        for slot in event.slots
+    )
+
+
+def _with_seat(roster: Roster, event: ev.Event, change: Callable[[Seat], Seat]) -> Roster:
+    return replace(roster, seats=tuple(change(s) if s.slot == event.slot else s for s in roster.seats))
+
+
+def _handed_in(roster: Roster, event: ev.Signed | ev.ReleasedOffline) -> Roster:
+    roster = replace(roster, families={**roster.families, event.agent: event.family})
+    roster = _with_seat(roster, event, lambda s: _without_training(s, event.request))
+    if isinstance(event, ev.Signed):
+        return _with_seat(roster, event, lambda s: _pooled(s, event.agent))
+    return replace(roster, released=(*roster.released, event.agent))
+
+
+def _without_training(seat: Seat, request: str) -> Seat:
+    return replace(seat, training=tuple(r for r in seat.training if r != request))
+
+
+def _pooled(seat: Seat, agent: AgentId) -> Seat:
+    return replace(seat, pool=(*seat.pool, agent))
+
+
+def _without(seat: Seat, agent: AgentId) -> Seat:
+    """The seat with an agent gone from its pool, its probations and its bench."""
+    return replace(
+        seat,
+        pool=tuple(a for a in seat.pool if a != agent),
+        probations=tuple(p for p in seat.probations if p.agent != agent),
+        bench=tuple(a for a in seat.bench if a != agent),
+    )
+
+
+def _on_probation(seat: Seat, event: ev.ProbationStarted) -> Seat:
+    trial = Trial(
+        agent=event.agent,
+        family=event.family,
+        stage=event.stage,
+        since=event.day,
+        bound=event.challengers / event.alpha,
+    )
+    seat = _without(seat, event.agent)
+    return replace(seat, probations=(*seat.probations, trial))
+
+
+def _with_evidence(seat: Seat, event: ev.EvidenceAdded) -> Seat:
+    def added(trial: Trial) -> Trial:
+        if trial.agent != event.agent:
+            return trial
+        return replace(
+            trial,
+            bound=event.bound,
+            log_up=event.log_up,
+            frauds=event.frauds,
+            rows=event.rows,
+            days=event.days,
+        )
+
+    return replace(seat, probations=tuple(added(t) for t in seat.probations))
+
+
+def _promoted(seat: Seat, event: ev.Promoted) -> Seat:
+    seat = _without(seat, event.agent)
+    return replace(
+        seat,
+        incumbent=event.agent,
+        since_epoch=event.epoch,
+        since_day=event.day,
+        standing="ok",
+        bench=(*seat.bench, event.replaced),
+    )

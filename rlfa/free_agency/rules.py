@@ -1,0 +1,122 @@
+"""Every number of free agency that a user may set, with its unit and bounds."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from rlfa.rewards.money import Costs
+
+
+class WatchRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """When an incumbent is on watch, and when it is underperforming."""
+
+    half_life: Annotated[float, Meta(gt=0, le=3650)] = 7.0
+    """Cohorts (days) after which a reward counts half."""
+    rows_min: Annotated[float, Meta(ge=0, le=1e12)] = 5_000.0
+    """Discounted transactions before a record is used, unless `cohorts_min` is reached first."""
+    cohorts_min: Annotated[int, Meta(ge=1, le=3650)] = 14
+    """Cohorts after which a record is used however few its transactions."""
+    frauds_min: Annotated[float, Meta(ge=1, le=1e9)] = 20.0
+    """Discounted frauds under which detection is undefined, and never low."""
+    baseline_cohorts: Annotated[int, Meta(ge=1, le=3650)] = 7
+    """Cohorts after which a first incumbent's detection becomes its level; a promoted one brings its level
+    along."""
+    reward_min: float = 0.0
+    """Reward per transaction, in the stream's currency, under which a cohort is low; 0 is what approving
+    earns."""
+    reward_hysteresis: Annotated[float, Meta(ge=0, le=10)] = 0.05
+    """A cohort is good only with a reward above `reward_min` by this share of it."""
+    detection_min: Annotated[float, Meta(ge=0, le=1)] = 0.0
+    """Detection under which a cohort is low, whatever the level at promotion."""
+    detection_share_min: Annotated[float, Meta(ge=0, le=1)] = 0.9
+    """Share of the level at promotion under which detection is low."""
+    detection_hysteresis: Annotated[float, Meta(ge=0, le=1)] = 0.02
+    """A cohort is good only with detection above its threshold by so much."""
+    gap_max: Annotated[float, Meta(ge=0, le=100)] = 0.10
+    """Share of the incumbent's reward by which a shadow's may exceed it; good at half of it."""
+    patience: Annotated[int, Meta(ge=1, le=365)] = 3
+    """Low cohorts out of the last `patience + 1` that turn watch into under."""
+    calm: Annotated[int, Meta(ge=1, le=365)] = 2
+    """Good cohorts in a row that end a watch."""
+    recover: Annotated[int, Meta(ge=1, le=365)] = 5
+    """Good cohorts in a row after which an underperforming incumbent is ok again."""
+
+
+class ProbationRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The test that a challenger must pass. Frauds are compromised entities, each counted once."""
+
+    alpha: Annotated[float, Meta(gt=0, lt=1)] = 0.05
+    """Probability of promoting a challenger that isn't better, per probation."""
+    loss: Literal["count", "brier"] = "count"
+    """Missed frauds and kappa per false alarm, or the weighted squared error of the probabilities."""
+    brier_genuine_weight: Annotated[float, Meta(gt=0, le=1)] = 0.02
+    """Weight of a genuine transaction in the Brier loss; frauds weigh 1."""
+    cluster_entities: tuple[str, ...] = ()
+    """Entities that get compromised and make one observation; empty: all entities of the stream."""
+    threshold_days: Annotated[int, Meta(ge=1, le=90)] = 7
+    """Closed days before a cohort whose daily thresholds are averaged for it."""
+    frauds_min: Annotated[int, Meta(ge=1, le=1_000_000)] = 30
+    """Frauds before any verdict."""
+    rows_min: Annotated[int, Meta(ge=1, le=1_000_000_000)] = 5_000
+    """Transactions before any verdict."""
+    days_min: Annotated[int, Meta(ge=1, le=365)] = 3
+    """Cohorts with evidence before any verdict."""
+    frauds_max: Annotated[int, Meta(ge=1, le=1_000_000)] = 600
+    """Frauds after which a challenger without a verdict is released."""
+    days_max: Annotated[int, Meta(ge=1, le=3650)] = 90
+    """Cohorts with evidence after which a challenger without a verdict is released."""
+    joining_days_max: Annotated[int, Meta(ge=1, le=365)] = 14
+    """Cohorts past the expected first one that a challenger may fail to score whole before it is released."""
+    gain_min: Annotated[float, Meta(gt=0, lt=1)] = 0.05
+    """Gain in loss per fraud that a swap is worth: 0.05 is five points of recall."""
+    worse_at: Annotated[float, Meta(gt=1, le=1e9)] = 20.0
+    """The mirrored e-value at which a challenger is released as worse."""
+    futile_at: Annotated[float, Meta(gt=1, le=1e9)] = 10.0
+    """The e-value against `gain_min` at which a challenger is released as futile."""
+    missing_share_max: Annotated[float, Meta(ge=0, lt=1)] = 0.01
+    """Share of a cohort's rows without a challenger's score above which it is unsafe."""
+
+
+class ScoutRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Which free agents are made, and when."""
+
+    candidates: Annotated[int, Meta(ge=1, le=64)] = 2
+    """Free agents trained per scouting; the first always repeats the incumbent's genome on the newest
+    window."""
+    challengers_max: Annotated[int, Meta(ge=1, le=64)] = 2
+    """Probations of a slot at once; each raises the bound for all."""
+    cooldown_days: Annotated[int, Meta(ge=0, le=3650)] = 7
+    """Days after a slot's scouting or the end of its last probation before it scouts again."""
+    training_days_max: Annotated[int, Meta(ge=1, le=3650)] = 30
+    """Days after which a training that brought nothing is given up."""
+    pool_days_max: Annotated[int, Meta(ge=1, le=3650)] = 60
+    """Days that a free agent waits in the pool before it is released as stale."""
+    gate_margin: Annotated[float, Meta(ge=0, le=1)] = 0.0
+    """Offline gate: share of the incumbent's loss by which a candidate's may exceed it."""
+
+
+class SwapLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How often who decides may change."""
+
+    freeze: bool = False
+    """Promote nobody and scout nobody; probations go on collecting evidence."""
+    days_between: Annotated[int, Meta(ge=0, le=3650)] = 7
+    """Days between two swaps of one slot."""
+    per_day: Annotated[int, Meta(ge=1, le=1000)] = 1
+    """Swaps a day over all slots."""
+    bench_days: Annotated[int, Meta(ge=0, le=3650)] = 30
+    """Days of traffic after its swap that a replaced incumbent stays on the bench; the label delay comes on
+    top."""
+
+
+class FreeAgencyRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`[free_agency]` of rlfa.toml."""
+
+    costs: Costs = Costs()
+    watch: WatchRules = WatchRules()
+    probation: ProbationRules = ProbationRules()
+    scout: ScoutRules = ScoutRules()
+    swaps: SwapLimits = SwapLimits()

@@ -1,0 +1,208 @@
+"""From a vacancy to a probation: order trainings, sign what comes back, start what is signed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from msgspec.structs import replace
+
+from rlfa.free_agency.events import (
+    Event,
+    ProbationStarted,
+    Released,
+    ReleasedOffline,
+    Signed,
+    TrainingGivenUp,
+    TrainingRequested,
+)
+from rlfa.free_agency.rules import ScoutRules
+from rlfa.free_agency.scouting import Pick, Vacancy
+from rlfa.free_agency.state import Candidate, FreeAgent, ManagerState, Probation, Request, SlotState
+from rlfa.free_agency.turn import Turn, each_slot
+from rlfa.lineup.slots import AgentId, Day, Epoch
+from rlfa.trainers.offline_gate import OfflineResult, passes
+
+
+def sign_candidates(state: ManagerState, turn: Turn) -> tuple[ManagerState, tuple[Event, ...]]:
+    """Take what the trainers handed in: into the pool, or out at the offline gate."""
+    known = {f.agent for s in state.slots for f in s.pool} | set(state.lineup.agents)
+
+    def part(slot: SlotState) -> tuple[SlotState, Iterable[Event]]:
+        events = list[Event]()
+        for candidate in (c for c in turn.candidates if c.slot == slot.id):
+            slot = replace(slot, requests=tuple(r for r in slot.requests if r.id != candidate.request))
+            slot, event = _sign(slot, candidate, candidate.agent in known, state.epoch, turn)
+            known.add(candidate.agent)
+            events.append(event)
+        return slot, events
+
+    return each_slot(state, part)
+
+
+def start_probations(state: ManagerState, turn: Turn) -> tuple[ManagerState, tuple[Event, ...]]:
+    """Take the newest free agents from each slot's pool while there is room for challengers."""
+    return each_slot(state, lambda slot: _start(slot, state.epoch, turn))
+
+
+def drop_stale(state: ManagerState, turn: Turn) -> tuple[ManagerState, tuple[Event, ...]]:
+    """Give up trainings that bring nothing, and release free agents that fraud has moved away from."""
+    return each_slot(state, lambda slot: _drop_stale(slot, state.epoch, turn))
+
+
+def order_trainings(state: ManagerState, turn: Turn) -> tuple[ManagerState, tuple[Event, ...]]:
+    """Scout for the slots whose incumbents underperform and that have nobody to try."""
+    return each_slot(state, lambda slot: _order(slot, state, turn))
+
+
+def _sign(
+    slot: SlotState, candidate: Candidate, is_known: bool, epoch: Epoch, turn: Turn
+) -> tuple[SlotState, Event]:
+    day, agent, family = turn.cohort.day, candidate.agent, candidate.family
+    error = (
+        candidate.error or ("" if agent else "no agent") or (f"{agent} is there already" if is_known else "")
+    )
+    if error:
+        reason = f"training of {family} failed: {error}"
+        return slot, TrainingGivenUp(
+            day=day, epoch=epoch, slot=slot.id, reason=reason, request=candidate.request, family=family
+        )
+    if candidate.offline and not passes(candidate.offline, turn.rules.scout.gate_margin):
+        return slot, ReleasedOffline(
+            day=day,
+            epoch=epoch,
+            slot=slot.id,
+            agent=agent,
+            reason=f"offline gate: {_offline(candidate.offline)}",
+            request=candidate.request,
+            family=family,
+            offline=candidate.offline,
+        )
+    reason = (
+        f"offline gate: {_offline(candidate.offline)}"
+        if candidate.offline
+        else "signed without an offline gate"
+    )
+    signed = Signed(
+        day=day,
+        epoch=epoch,
+        slot=slot.id,
+        agent=agent,
+        reason=reason,
+        request=candidate.request,
+        family=family,
+        offline=candidate.offline,
+    )
+    return replace(slot, pool=(*slot.pool, FreeAgent(agent=agent, family=family, since=day))), signed
+
+
+def _offline(result: OfflineResult) -> str:
+    return (
+        f"loss {result.loss_candidate:.2f} against the incumbent's {result.loss_incumbent:.2f}, caught "
+        f"{result.caught_candidate} against {result.caught_incumbent} of {result.frauds} frauds"
+    )
+
+
+def _start(slot: SlotState, epoch: Epoch, turn: Turn) -> tuple[SlotState, Iterable[Event]]:
+    room = max(turn.rules.scout.challengers_max - len(slot.probations), 0)
+    newest = sorted(slot.pool, key=lambda f: (-f.since, slot.pool.index(f)))[:room]
+    if not newest:
+        return slot, ()
+    started = tuple(_probation(f, slot.incumbent, turn) for f in newest)
+    everyone = (*slot.probations, *started)
+    probations = tuple(replace(p, rivals=max(p.rivals, len(everyone))) for p in everyone)
+    events = [
+        ProbationStarted(
+            day=turn.cohort.day,
+            epoch=epoch,
+            slot=slot.id,
+            agent=p.challenger,
+            reason=f"{p.challenger} scores in shadow of {slot.incumbent}, from its first full day on",
+            family=p.family,
+            incumbent=slot.incumbent,
+            stage=p.stage,
+            alpha=p.alpha,
+            loss=p.loss,
+            challengers=len(everyone),
+        )
+        for p in started
+    ]
+    return replace(slot, probations=probations, pool=tuple(f for f in slot.pool if f not in newest)), events
+
+
+def _probation(free: FreeAgent, incumbent: AgentId, turn: Turn) -> Probation:
+    rules = turn.rules.probation
+    return Probation(
+        challenger=free.agent,
+        family=free.family,
+        incumbent=incumbent,
+        alpha=rules.alpha,
+        loss=rules.loss,
+        first_full_day=Day(turn.today + 1),
+    )
+
+
+def _drop_stale(slot: SlotState, epoch: Epoch, turn: Turn) -> tuple[SlotState, Iterable[Event]]:
+    day, rules = turn.cohort.day, turn.rules.scout
+    late = [r for r in slot.requests if day - r.day > rules.training_days_max]
+    stale = [f for f in slot.pool if day - f.since > rules.pool_days_max]
+    events: list[Event] = [
+        TrainingGivenUp(
+            day=day,
+            epoch=epoch,
+            slot=slot.id,
+            reason=f"training of {r.family} brought nothing in {day - r.day} days",
+            request=r.id,
+            family=r.family,
+        )
+        for r in late
+    ]
+    events += [
+        Released(
+            day=day,
+            epoch=epoch,
+            slot=slot.id,
+            agent=f.agent,
+            reason=f"{day - f.since} days in the pool, at most {rules.pool_days_max}",
+            cause="stale",
+        )
+        for f in stale
+    ]
+    kept = tuple(f for f in slot.pool if f not in stale)
+    return replace(slot, requests=tuple(r for r in slot.requests if r not in late), pool=kept), events
+
+
+def _order(slot: SlotState, state: ManagerState, turn: Turn) -> tuple[SlotState, Iterable[Event]]:
+    day, rules = turn.cohort.day, turn.rules.scout
+    if turn.rules.swaps.freeze or not _wants_scouting(slot, day, rules):
+        return slot, ()
+    vacancy = Vacancy(
+        slot=slot.id, incumbent=slot.incumbent, family=slot.family, day=day, scoutings=slot.scoutings
+    )
+    picks = turn.scout.choose(vacancy, rules.candidates, state.seed)
+    requests = tuple(
+        Request(id=f"{slot.id}/{day}/{i}", family=p.family, genome_of=p.genome_of, day=day)
+        for i, p in enumerate(picks)
+    )
+    events = [
+        _requested(slot, request, pick, state.epoch) for request, pick in zip(requests, picks, strict=True)
+    ]
+    return replace(slot, requests=requests, scoutings=slot.scoutings + 1, quiet_since=day), events
+
+
+def _wants_scouting(slot: SlotState, day: Day, rules: ScoutRules) -> bool:
+    rested = slot.quiet_since is None or day - slot.quiet_since >= rules.cooldown_days
+    busy = slot.probations or slot.requests or slot.pool
+    return slot.watch.standing == "under" and not busy and rested
+
+
+def _requested(slot: SlotState, request: Request, pick: Pick, epoch: Epoch) -> TrainingRequested:
+    what = f"{pick.family} again on the newest window" if pick.genome_of else pick.family
+    return TrainingRequested(
+        day=request.day,
+        epoch=epoch,
+        slot=slot.id,
+        reason=f"{slot.incumbent} underperforms: train {what}",
+        request=request.id,
+        family=pick.family,
+        genome_of=pick.genome_of,
+    )

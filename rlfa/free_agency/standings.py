@@ -1,0 +1,123 @@
+"""What the agents earned on a cohort, and where that leaves the incumbents."""
+
+from __future__ import annotations
+
+import numpy as np
+from msgspec.structs import replace
+
+from rlfa.free_agency.events import CohortTaken, Event, WatchChanged
+from rlfa.free_agency.rules import FreeAgencyRules
+from rlfa.free_agency.state import ManagerState, SlotState
+from rlfa.free_agency.turn import Turn, each_slot
+from rlfa.free_agency.watch import explain, is_good, is_low, is_usable, move, read_signs, with_level
+from rlfa.lineup.slots import AgentId
+from rlfa.outcomes.cohorts import Cohort
+from rlfa.rewards.budget import DailyThreshold, daily_threshold, ranking, stops, threshold
+from rlfa.rewards.discounted import Earned, PairRecord, Record, after, pair_after
+from rlfa.rewards.money import earned as earned_rows
+
+
+def take_rewards(state: ManagerState, turn: Turn) -> tuple[ManagerState, tuple[Event, ...]]:
+    """What every agent earned by its own decisions, at its own threshold from days before the cohort.
+
+    Never by the lineup's action: that would pay all its agents alike.
+    """
+    earned = _all_earned(state, turn)
+    half_life = turn.rules.watch.half_life
+    records = {a: state.records.get(a, Record()) for a in state.lineup.agents}
+    records |= {a: after(records[a], e, half_life) for a, e in earned.items()}
+    slots = tuple(_with_pairs(slot, earned, half_life) for slot in state.slots)
+    taken = CohortTaken(
+        day=turn.cohort.day,
+        epoch=state.epoch,
+        reason=f"{len(turn.cohort)} transactions, {int(turn.cohort.fraud.sum())} frauds",
+        rows=len(turn.cohort),
+        frauds=int(turn.cohort.fraud.sum()),
+        earned=earned,
+        reward={a: r.reward for a, r in records.items()},
+    )
+    return replace(state, records=records, slots=slots, day=turn.cohort.day), (taken,)
+
+
+def watch_incumbents(state: ManagerState, turn: Turn) -> tuple[ManagerState, tuple[Event, ...]]:
+    """Move each slot's watch by this cohort; one that its incumbent didn't score moves nothing."""
+    return each_slot(state, lambda slot: _watch(slot, state, turn))
+
+
+def take_thresholds(state: ManagerState, turn: Turn) -> tuple[ManagerState, tuple[Event, ...]]:
+    """Remember where each agent's budget ended, for the cohorts to come."""
+    agents = state.lineup.agents
+    thresholds = {
+        a: _thresholds_after(state.thresholds.get(a, ()), a, turn.cohort, turn.rules) for a in agents
+    }
+    return replace(state, thresholds=thresholds), ()
+
+
+def _all_earned(state: ManagerState, turn: Turn) -> dict[AgentId, Earned]:
+    earned = {}
+    for agent in state.lineup.agents:
+        limit = threshold(state.thresholds.get(agent, ()), turn.rules.costs)
+        share_max = turn.rules.probation.missing_share_max
+        if limit is not None and turn.cohort.scored_whole(agent, share_max):
+            record = state.records.get(agent, Record())
+            earned[agent] = _earned(turn.cohort, agent, limit, record, turn.rules)
+    return earned
+
+
+def _earned(cohort: Cohort, agent: AgentId, limit: float, record: Record, rules: FreeAgencyRules) -> Earned:
+    stopped = stops(ranking(cohort, agent, rules.costs), limit)
+    money = earned_rows(cohort, stopped, rules.costs)
+    return Earned(
+        rows=len(cohort),
+        missing=cohort.missing(agent),
+        frauds=int(cohort.fraud.sum()),
+        caught=int((cohort.fraud & stopped).sum()),
+        stopped=int(stopped.sum()),
+        accuracy=float(money.sum()),
+        squares=float(np.square(money - record.reward).sum()),
+    )
+
+
+def _with_pairs(slot: SlotState, earned: dict[AgentId, Earned], half_life: float) -> SlotState:
+    pairs = {a: slot.pairs.get(a, PairRecord()) for a in slot.shadows}
+    if slot.incumbent in earned:
+        own = earned[slot.incumbent]
+        pairs |= {a: pair_after(p, own, earned[a], half_life) for a, p in pairs.items() if a in earned}
+    return replace(slot, pairs=pairs)
+
+
+def _watch(slot: SlotState, state: ManagerState, turn: Turn) -> tuple[SlotState, tuple[Event, ...]]:
+    rules, record = turn.rules.watch, state.records[slot.incumbent]
+    there = turn.cohort.scored_whole(slot.incumbent, turn.rules.probation.missing_share_max)
+    if not there or not is_usable(record, rules):
+        return slot, ()
+    before = with_level(slot.watch, record, rules)
+    signs = read_signs(before, record, slot.pairs, rules)
+    watch = move(before, low=is_low(signs, rules), good=is_good(signs, rules), rules=rules)
+    moved = replace(slot, watch=watch)
+    if watch.standing == before.standing:
+        return moved, ()
+    changed = WatchChanged(
+        day=turn.cohort.day,
+        epoch=state.epoch,
+        slot=slot.id,
+        agent=slot.incumbent,
+        reason=f"{before.standing} to {watch.standing}: {explain(signs, rules)}",
+        before=before.standing,
+        after=watch.standing,
+        reward=signs.reward,
+        detection=signs.detection,
+        detection_min=signs.detection_min,
+        gap=signs.gap,
+        best_shadow=signs.best,
+    )
+    return moved, (changed,)
+
+
+def _thresholds_after(
+    history: tuple[DailyThreshold, ...], agent: AgentId, cohort: Cohort, rules: FreeAgencyRules
+) -> tuple[DailyThreshold, ...]:
+    if not cohort.scored_whole(agent, rules.probation.missing_share_max):
+        return history
+    newest = daily_threshold(cohort.day, ranking(cohort, agent, rules.costs), rules.costs)
+    return (*history, newest)[-rules.probation.threshold_days :] if newest else history

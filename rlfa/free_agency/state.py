@@ -1,0 +1,180 @@
+"""The manager's state: all that a restart needs to go on exactly."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from rlfa.free_agency.evalue import EValue
+from rlfa.lineup.slots import AgentId, Day, Epoch, Lineup, Shadow, Slot, SlotId
+from rlfa.rewards.budget import DailyThreshold
+from rlfa.rewards.discounted import PairRecord, Record
+from rlfa.trainers.offline_gate import OfflineResult
+
+Standing = Literal["ok", "watch", "under"]
+
+
+class _Value(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    pass
+
+
+class Watch(_Value, frozen=True, kw_only=True):
+    """Where an incumbent stands."""
+
+    standing: Standing = "ok"
+    lows: tuple[bool, ...] = ()
+    """Whether the last cohorts were low, newest last."""
+    goods: int = 0
+    """Good cohorts in a row, the newest included."""
+    level: float | None = None
+    """Detection when it took the slot."""
+
+
+class Probation(_Value, frozen=True, kw_only=True):
+    """One challenger's trial in one slot."""
+
+    challenger: AgentId
+    family: str
+    incumbent: AgentId
+    stage: Literal["shadow"] = "shadow"
+    alpha: float
+    loss: Literal["count", "brier"]
+    first_full_day: Day
+    """The earliest day that the challenger can have scored whole."""
+    started: Day | None = None
+    """First cohort with evidence."""
+    rivals: int = 1
+    """Most challengers that the slot had at once during this probation: m of the bound m/alpha."""
+    e: EValue = EValue()
+    log_up_max: float = 0.0
+    rows: int = 0
+    frauds: int = 0
+    days: int = 0
+    wins: int = 0
+    losses: int = 0
+    missing: int = 0
+    unsafe: bool = False
+    fraud_rows: int = 0
+    caught_challenger: int = 0
+    caught_incumbent: int = 0
+    compromised: tuple[int, ...] = ()
+    """Keys of the entities that counted as frauds."""
+    discordant: tuple[int, ...] = ()
+    """Keys of the entities that have spoken for one side."""
+
+    @property
+    def bound(self) -> float:
+        """The e-value that promotes."""
+        return self.rivals / self.alpha
+
+
+class Benched(_Value, frozen=True, kw_only=True):
+    """A replaced incumbent that still scores, so that a swap can be undone."""
+
+    agent: AgentId
+    until: Day
+    """The last cohort that it stays for."""
+
+
+class Request(_Value, frozen=True, kw_only=True):
+    """A training under way."""
+
+    id: str
+    family: str
+    genome_of: AgentId
+    day: Day
+
+
+class FreeAgent(_Value, frozen=True, kw_only=True):
+    """An agent in a slot's pool: signed, deciding nothing, not even scoring."""
+
+    agent: AgentId
+    family: str
+    since: Day
+
+
+class SlotState(_Value, frozen=True, kw_only=True):
+    """Everything about one slot."""
+
+    id: SlotId
+    incumbent: AgentId
+    family: str
+    weight: float
+    segment: str
+    since_epoch: Epoch
+    since_day: Day
+    watch: Watch = Watch()
+    probations: tuple[Probation, ...] = ()
+    pool: tuple[FreeAgent, ...] = ()
+    bench: tuple[Benched, ...] = ()
+    pairs: dict[AgentId, PairRecord] = {}
+    """Each shadow against the incumbent, on the cohorts that both scored."""
+    requests: tuple[Request, ...] = ()
+    scoutings: int = 0
+    quiet_since: Day | None = None
+    """Last scouting, or end of the last probation."""
+    swapped: Day | None = None
+
+    @property
+    def shadows(self) -> tuple[AgentId, ...]:
+        """Agents that score this slot's traffic and decide nothing."""
+        return (*(p.challenger for p in self.probations), *(b.agent for b in self.bench))
+
+
+class ManagerState(_Value, frozen=True, kw_only=True):
+    """Free agency as of one closed cohort."""
+
+    epoch: Epoch
+    day: Day
+    """The newest cohort taken: an older one, or the same again, changes nothing."""
+    seed: int
+    slots: tuple[SlotState, ...]
+    records: dict[AgentId, Record] = {}
+    thresholds: dict[AgentId, tuple[DailyThreshold, ...]] = {}
+
+    @property
+    def lineup(self) -> Lineup:
+        """What the lanes play."""
+        incumbents = {s.incumbent for s in self.slots}
+        shadows = [Shadow(slot=s.id, agent=a) for s in self.slots for a in s.shadows if a not in incumbents]
+        return Lineup(
+            epoch=self.epoch,
+            slots=tuple(
+                Slot(id=s.id, incumbent=s.incumbent, weight=s.weight, segment=s.segment) for s in self.slots
+            ),
+            shadows=tuple(shadows),
+        )
+
+    @property
+    def requests(self) -> tuple[Request, ...]:
+        """Trainings that a manager that starts again has to order again."""
+        return tuple(r for s in self.slots for r in s.requests)
+
+
+class Candidate(_Value, frozen=True, kw_only=True):
+    """What a trainer hands in.
+
+    Either an agent with its comparison against the incumbent, or the error that kept it from being made.
+    """
+
+    slot: SlotId
+    family: str
+    request: str = ""
+    agent: AgentId = AgentId("")
+    offline: OfflineResult | None = None
+    error: str = ""
+
+
+def encode_state(state: ManagerState) -> str:
+    """JSON; floats survive to the last digit."""
+    return msgspec.json.encode(state).decode()
+
+
+def decode_state(text: str) -> ManagerState:
+    """A state from its JSON.
+
+    Raises:
+        msgspec.ValidationError: it was written by another version.
+    """
+    return msgspec.json.decode(text, type=ManagerState)

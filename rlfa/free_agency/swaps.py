@@ -1,0 +1,211 @@
+"""Promotion within its limits, the bench, and the end of probations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from msgspec.structs import replace
+
+from rlfa.free_agency.events import (
+    BenchReleased,
+    EpochChanged,
+    Event,
+    EvidenceAdded,
+    Promoted,
+    PromotionHeld,
+    Released,
+    ReturnedToPool,
+)
+from rlfa.free_agency.probation import advance, explain, verdict
+from rlfa.free_agency.rules import SwapLimits
+from rlfa.free_agency.state import Benched, FreeAgent, ManagerState, Probation, SlotState, Watch
+from rlfa.free_agency.turn import Turn, each_slot
+from rlfa.lineup.slots import Day, Epoch
+
+
+def add_evidence(state: ManagerState, turn: Turn) -> tuple[ManagerState, tuple[Event, ...]]:
+    """Take the cohort into every probation."""
+    return each_slot(state, lambda slot: _evidence(slot, state, turn))
+
+
+def release_losers(state: ManagerState, turn: Turn) -> tuple[ManagerState, tuple[Event, ...]]:
+    """End the probations that are worse, futile, unsafe or at their limit."""
+    return each_slot(state, lambda slot: _release(slot, state.epoch, turn))
+
+
+def promote(state: ManagerState, turn: Turn) -> tuple[ManagerState, tuple[Event, ...]]:
+    """Swap in the challengers that have their evidence, slot by slot while the limits allow it."""
+    epoch, slots, events = state.epoch, [], list[Event]()
+    swaps = 0
+    for slot in state.slots:
+        best = _best(slot, turn)
+        if best is None:
+            slots.append(slot)
+        elif held := _held_by(slot, swaps, turn.cohort.day, turn.rules.swaps):
+            slots.append(slot)
+            events.append(_hold(slot, best, held, epoch, turn))
+        else:
+            epoch, swaps = Epoch(epoch + 1), swaps + 1
+            swapped, of_swap = _swap(slot, best, epoch, state, turn)
+            slots.append(swapped)
+            events += of_swap
+    after = replace(state, epoch=epoch, slots=tuple(slots))
+    return after, (*events, *([_epoch_changed(after, turn)] if swaps else ()))
+
+
+def clear_bench(state: ManagerState, turn: Turn) -> tuple[ManagerState, tuple[Event, ...]]:
+    """Release the benched agents whose time is over."""
+    return each_slot(state, lambda slot: _clear_bench(slot, state.epoch, turn.cohort.day))
+
+
+def _evidence(slot: SlotState, state: ManagerState, turn: Turn) -> tuple[SlotState, Iterable[Event]]:
+    probations, events = [], []
+    for before in slot.probations:
+        after, losses = advance(before, turn.cohort, state.thresholds, turn.rules)
+        probations.append(after)
+        if losses is not None:
+            events.append(_evidence_added(slot, after, state.epoch, turn))
+    return replace(slot, probations=tuple(probations)), events
+
+
+def _evidence_added(slot: SlotState, p: Probation, epoch: Epoch, turn: Turn) -> EvidenceAdded:
+    return EvidenceAdded(
+        day=turn.cohort.day,
+        epoch=epoch,
+        slot=slot.id,
+        agent=p.challenger,
+        reason=explain(p, "wait", turn.rules),
+        rows=p.rows,
+        frauds=p.frauds,
+        wins=p.wins,
+        losses=p.losses,
+        missing=p.missing,
+        days=p.days,
+        log_up=p.e.log_up,
+        log_down=p.e.log_down,
+        log_futility=p.e.log_futility,
+        log_up_max=p.log_up_max,
+        bound=p.bound,
+    )
+
+
+def _release(slot: SlotState, epoch: Epoch, turn: Turn) -> tuple[SlotState, Iterable[Event]]:
+    verdicts = {p.challenger: verdict(p, turn.rules.probation) for p in slot.probations}
+    out = [p for p in slot.probations if verdicts[p.challenger] not in {"wait", "promote"}]
+    if not out:
+        return slot, ()
+    kept = tuple(p for p in slot.probations if p not in out)
+    events = [
+        Released(
+            day=turn.cohort.day,
+            epoch=epoch,
+            slot=slot.id,
+            agent=p.challenger,
+            reason=explain(p, verdicts[p.challenger], turn.rules),
+            cause=verdicts[p.challenger],
+            log_up=p.e.log_up,
+            log_down=p.e.log_down,
+            log_futility=p.e.log_futility,
+            rows=p.rows,
+            frauds=p.frauds,
+            days=p.days,
+        )
+        for p in out
+    ]
+    return replace(slot, probations=kept, quiet_since=turn.cohort.day), events
+
+
+def _best(slot: SlotState, turn: Turn) -> Probation | None:
+    """Of the challengers with enough evidence the one with the most; at most one is promoted."""
+    ready = [
+        p for p in slot.probations if p.started is not None and verdict(p, turn.rules.probation) == "promote"
+    ]
+    return max(ready, key=lambda p: (p.e.log_up, p.challenger), default=None)
+
+
+def _held_by(slot: SlotState, swaps: int, day: Day, limits: SwapLimits) -> str:
+    """The limit that stands against a swap now, in words; empty if none does."""
+    if limits.freeze:
+        return "the lineup is frozen"
+    if swaps >= limits.per_day:
+        return f"{swaps} swaps today, at most {limits.per_day}"
+    if slot.swapped is not None and day - slot.swapped < limits.days_between:
+        return f"the slot's last swap was {day - slot.swapped} days ago, at least {limits.days_between}"
+    return ""
+
+
+def _hold(slot: SlotState, best: Probation, held: str, epoch: Epoch, turn: Turn) -> PromotionHeld:
+    return PromotionHeld(
+        day=turn.cohort.day,
+        epoch=epoch,
+        slot=slot.id,
+        agent=best.challenger,
+        reason=f"{held}; {explain(best, 'promote', turn.rules)}",
+        log_up=best.e.log_up,
+        bound=best.bound,
+    )
+
+
+def _swap(
+    slot: SlotState, best: Probation, epoch: Epoch, state: ManagerState, turn: Turn
+) -> tuple[SlotState, list[Event]]:
+    """The challenger takes the slot; the tests of the others end, since theirs was another incumbent."""
+    day = turn.cohort.day
+    others = [p for p in slot.probations if p is not best]
+    until = Day(turn.today + turn.rules.swaps.bench_days)
+    level = state.records[best.challenger].detection(turn.rules.watch.frauds_min)
+    swapped = replace(
+        slot,
+        incumbent=best.challenger,
+        family=best.family,
+        since_epoch=epoch,
+        since_day=turn.today,
+        watch=Watch(level=level),
+        probations=(),
+        pool=(*slot.pool, *(FreeAgent(agent=p.challenger, family=p.family, since=day) for p in others)),
+        bench=(*slot.bench, Benched(agent=slot.incumbent, until=until)),
+        pairs={},
+        quiet_since=day,
+        swapped=day,
+    )
+    promoted = Promoted(
+        day=day,
+        epoch=epoch,
+        slot=slot.id,
+        agent=best.challenger,
+        reason=explain(best, "promote", turn.rules),
+        replaced=slot.incumbent,
+        since=turn.today,
+        bench_until=until,
+        log_up=best.e.log_up,
+        bound=best.bound,
+        rows=best.rows,
+        frauds=best.frauds,
+        days=best.days,
+    )
+    reason = f"{best.challenger} took the slot: the test against {slot.incumbent} ends"
+    returned = [
+        ReturnedToPool(day=day, epoch=epoch, slot=slot.id, agent=p.challenger, reason=reason) for p in others
+    ]
+    return swapped, [promoted, *returned]
+
+
+def _epoch_changed(state: ManagerState, turn: Turn) -> EpochChanged:
+    lineup = state.lineup
+    names = ", ".join(f"{s.id} {s.incumbent}" for s in lineup.slots)
+    return EpochChanged(
+        day=turn.cohort.day,
+        epoch=state.epoch,
+        reason=f"epoch {state.epoch}: {names}",
+        slots=lineup.slots,
+        shadows=lineup.shadows,
+    )
+
+
+def _clear_bench(slot: SlotState, epoch: Epoch, day: Day) -> tuple[SlotState, Iterable[Event]]:
+    over = [b for b in slot.bench if b.until < day]
+    if not over:
+        return slot, ()
+    reason = "its time on the bench is over"
+    events = [BenchReleased(day=day, epoch=epoch, slot=slot.id, agent=b.agent, reason=reason) for b in over]
+    return replace(slot, bench=tuple(b for b in slot.bench if b not in over)), events

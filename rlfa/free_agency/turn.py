@@ -1,0 +1,45 @@
+"""One turn of the manager: the cohort and everything else that its parts look at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from msgspec.structs import replace
+
+from rlfa.free_agency.events import Event
+from rlfa.free_agency.rules import FreeAgencyRules
+from rlfa.free_agency.scouting import Scout
+from rlfa.free_agency.state import Candidate, ManagerState, SlotState
+from rlfa.lineup.slots import Day
+from rlfa.outcomes.cohorts import Cohort
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """What one step is given.
+
+    Attributes:
+        cohort: closed and newer than the state.
+        candidates: handed in since the last step.
+        rules: of the user.
+        today: the day that event time has reached; the cohort is older by the label delay.
+        scout: chooses genomes.
+    """
+
+    cohort: Cohort
+    candidates: tuple[Candidate, ...]
+    rules: FreeAgencyRules
+    today: Day
+    scout: Scout
+
+
+Part = Callable[[ManagerState, Turn], tuple[ManagerState, tuple[Event, ...]]]
+SlotPart = Callable[[SlotState], tuple[SlotState, Iterable[Event]]]
+
+
+def each_slot(state: ManagerState, part: SlotPart) -> tuple[ManagerState, tuple[Event, ...]]:
+    """Apply a part to every slot, in order."""
+    results = [part(slot) for slot in state.slots]
+    events = tuple(event for _, of_slot in results for event in of_slot)
+    return replace(state, slots=tuple(slot for slot, _ in results)), events

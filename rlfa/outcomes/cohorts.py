@@ -1,0 +1,76 @@
+"""Cohorts: the transactions of one closed day, with every agent's logit and the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rlfa.errors import RlfaError
+from rlfa.lineup.slots import AgentId, Day
+
+
+class CohortError(RlfaError):
+    """Columns of a cohort that don't belong together."""
+
+    def __init__(self, where: str, found: object, allowed: str) -> None:
+        super().__init__(where, found, allowed)
+
+    def __str__(self) -> str:
+        return "{}: found {!r}, allowed: {}".format(*self.args)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cohort:
+    """One day of event time whose label delay has passed for all of it.
+
+    Attributes:
+        day: of the transactions.
+        tx_hash: uint64[n].
+        event_time: int64[n], ms UTC.
+        amount: float64[n].
+        fraud: bool[n], as known when the label delay had passed.
+        entities: uint64[n] per entity of the stream, the primary one first; 0 where there is none.
+        logits: float32[n] per agent that scored any row, as recorded live; NaN where it gave none.
+        score: float64[n], the lineup's.
+        stopped: bool[n], what the lineup did.
+
+    Raises:
+        CohortError: a column of another length.
+    """
+
+    day: Day
+    tx_hash: NDArray[np.uint64]
+    event_time: NDArray[np.int64]
+    amount: NDArray[np.float64]
+    fraud: NDArray[np.bool_]
+    entities: Mapping[str, NDArray[np.uint64]]
+    logits: Mapping[AgentId, NDArray[np.float32]]
+    score: NDArray[np.float64]
+    stopped: NDArray[np.bool_]
+
+    def __post_init__(self) -> None:
+        columns = (self.event_time, self.amount, self.fraud, self.score, self.stopped)
+        lengths = {len(c) for c in (*columns, *self.entities.values(), *self.logits.values())}
+        if lengths - {len(self)}:
+            raise CohortError(f"cohort {self.day}", sorted(lengths), f"{len(self)} rows in every column")
+
+    def __len__(self) -> int:
+        return len(self.tx_hash)
+
+    def logits_of(self, agent: AgentId) -> NDArray[np.float32]:
+        """float32[n], an agent's logits; NaN where it gave none or one that isn't finite."""
+        logits = self.logits.get(agent)
+        if logits is None:
+            return np.full(len(self), np.nan, np.float32)
+        return np.where(np.isfinite(logits), logits, np.float32(np.nan))
+
+    def missing(self, agent: AgentId) -> int:
+        """Rows that an agent gave no score for."""
+        return int(np.isnan(self.logits_of(agent)).sum())
+
+    def scored_whole(self, agent: AgentId, missing_share_max: float) -> bool:
+        """Whether an agent was there all day: one that joined at noon wasn't."""
+        return len(self) > 0 and self.missing(agent) <= missing_share_max * len(self)
