@@ -103,7 +103,7 @@ def _seats(before: Roster, event: ev.EpochChanged) -> tuple[Seat, ...]:
             incumbent=slot.incumbent,
             weight=slot.weight,
             since_epoch=event.epoch,
-            since_day=event.day,
+            since_day=Day(event.day + 1),
         )
         for slot in event.slots
     )
@@ -144,7 +144,7 @@ def _on_probation(seat: Seat, event: ev.ProbationStarted) -> Seat:
         agent=event.agent,
         family=event.family,
         stage=event.stage,
-        since=event.day,
+        since=event.first_full_day,
         bound=event.challengers / event.alpha,
     )
     seat = _without(seat, event.agent)
@@ -173,7 +173,7 @@ def _promoted(seat: Seat, event: ev.Promoted) -> Seat:
         seat,
         incumbent=event.agent,
         since_epoch=event.epoch,
-        since_day=event.day,
+        since_day=event.since,
         standing="ok",
         bench=(*seat.bench, event.replaced),
     )

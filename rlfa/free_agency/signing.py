@@ -119,6 +119,7 @@ def _start(slot: SlotState, epoch: Epoch, turn: Turn) -> tuple[SlotState, Iterab
             reason=f"{p.challenger} scores in shadow of {slot.incumbent}, from its first full day on",
             family=p.family,
             incumbent=slot.incumbent,
+            first_full_day=p.first_full_day,
             stage=p.stage,
             alpha=p.alpha,
             loss=p.loss,
