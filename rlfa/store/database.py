@@ -42,18 +42,19 @@ class Store:
     engine: Engine
 
     @classmethod
-    def open(cls, url: str) -> Store:
+    def open(cls, url: str, *, must_exist: bool = False) -> Store:
         """Connect, and migrate to the newest revision.
 
         Args:
             url: SQLAlchemy URL; `sqlite:///PATH` makes the file and its folder.
+            must_exist: refuse to make a new SQLite file.
 
         Raises:
             StoreError: no such database, a folder that can't be written, a revision newer than this program.
         """
         parsed = _parse(url)
         where = parsed.render_as_string(hide_password=True)
-        _make_folder(parsed, where)
+        _refuse_missing(parsed, where) if must_exist else _make_folder(parsed, where)
         try:
             engine = _engine(parsed)
             _migrate(engine, where)
@@ -102,11 +103,24 @@ def _parse(url: str) -> URL:
         raise StoreError("database", repr(url), "an SQLAlchemy URL such as sqlite:///rlfa.db") from error
 
 
+def _file(url: URL) -> Path | None:
+    """The file of an SQLite database; None for one elsewhere, or in memory."""
+    is_file = url.get_backend_name() == "sqlite" and url.database not in {None, "", ":memory:"}
+    return Path(str(url.database)) if is_file else None
+
+
+def _refuse_missing(url: URL, where: str) -> None:
+    file = _file(url)
+    if file is not None and not file.exists():
+        raise StoreError(where, "no such file", "a database that the service has made")
+
+
 def _make_folder(url: URL, where: str) -> None:
-    if url.get_backend_name() != "sqlite" or url.database in {None, "", ":memory:"}:
+    file = _file(url)
+    if file is None:
         return
     try:
-        Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
+        file.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(where, error.strerror, "a folder that can be written") from error
 
