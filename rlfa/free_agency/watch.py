@@ -103,7 +103,7 @@ def _next_standing(standing: Standing, low: bool, lows: int, goods: int, rules: 
 
 
 def explain(signs: Signs, rules: WatchRules) -> str:
-    """The figures in a sentence, the low ones first in line."""
+    """The figures in a sentence."""
     parts = [f"reward {signs.reward:.4f} a transaction (threshold {rules.reward_min:.4f})"]
     if signs.detection is not None:
         parts.append(f"detection {signs.detection:.2f} (threshold {signs.detection_min:.2f})")

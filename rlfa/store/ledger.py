@@ -18,7 +18,7 @@ from rlfa.store.database import StoreError
 from rlfa.store.tables import LedgerRow
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
+class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One line of the ledger."""
 
     key: str

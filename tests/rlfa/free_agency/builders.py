@@ -1,0 +1,86 @@
+"""Cohorts, rules and states with defaults, small enough to run by the hundred."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from rlfa.free_agency.manager import initial_state
+from rlfa.free_agency.rules import FreeAgencyRules, ProbationRules, ScoutRules, SwapLimits, WatchRules
+from rlfa.free_agency.state import ManagerState, Probation
+from rlfa.lineup.slots import DAY_MS, AgentId, Day, Slot, SlotId
+from rlfa.outcomes.cohorts import Cohort
+from rlfa.rewards.money import Costs
+
+FIRST_DAY = Day(100)
+
+
+def probation(**changes: object) -> Probation:
+    fields = {
+        "challenger": AgentId("new"),
+        "family": "moe",
+        "incumbent": AgentId("old"),
+        "alpha": 0.05,
+        "loss": "count",
+    }
+    return Probation(**{**fields, "first_full_day": FIRST_DAY, **changes})
+
+
+def rules(**parts: object) -> FreeAgencyRules:
+    """Minima so low that a few cohorts of a few dozen rows decide something."""
+    defaults = {
+        "costs": Costs(alert_budget_per_day=6),
+        "watch": WatchRules(rows_min=1, frauds_min=3, baseline_cohorts=2, patience=2, half_life=2),
+        "probation": ProbationRules(
+            alpha=0.2, frauds_min=5, rows_min=50, days_min=2, frauds_max=60, days_max=12
+        ),
+        "scout": ScoutRules(cooldown_days=1, training_days_max=3, pool_days_max=5),
+        "swaps": SwapLimits(days_between=1, bench_days=2),
+    }
+    return FreeAgencyRules(**{**defaults, **parts})
+
+
+def cohort(
+    day: int,
+    skills: Mapping[str, float],
+    *,
+    seed: int = 0,
+    rows: int = 60,
+    frauds: int = 5,
+    missing: float = 0.0,
+) -> Cohort:
+    """A day on which an agent's logits are its skill for frauds, plus noise that the agents share in part.
+
+    Args:
+        day: of the cohort.
+        skills: per agent; 0 knows nothing, 4 knows nearly all.
+        seed: of the noise.
+        rows: transactions.
+        frauds: of them, each of another customer.
+        missing: share of rows that every agent but the first gives no score for.
+    """
+    rng = np.random.default_rng([day, seed])
+    fraud = np.zeros(rows, np.bool_)
+    fraud[rng.choice(rows, frauds, replace=False)] = True
+    shared = rng.normal(size=rows)
+    logits = {}
+    for i, (agent, skill) in enumerate(skills.items()):
+        x = (skill * fraud + 0.8 * shared + 0.6 * rng.normal(size=rows)).astype(np.float32)
+        logits[AgentId(agent)] = np.where(rng.random(rows) < missing * (i > 0), np.float32(np.nan), x)
+    return Cohort(
+        day=Day(day),
+        tx_hash=rng.permutation(rows).astype(np.uint64) + np.uint64(1),
+        event_time=day * DAY_MS + rng.integers(0, DAY_MS, rows),
+        amount=rng.lognormal(4, 1, rows),
+        fraud=fraud,
+        entities={"customer": np.arange(1, rows + 1, dtype=np.uint64) + np.uint64(day * rows)},
+        logits=logits,
+        score=np.zeros(rows),
+        stopped=np.zeros(rows, np.bool_),
+    )
+
+
+def first_state(slots: int = 2) -> ManagerState:
+    seats = [Slot(id=SlotId(f"s{i}"), incumbent=AgentId(f"a{i}")) for i in range(slots)]
+    return initial_state(seats, {s.incumbent: "moe" for s in seats}, FIRST_DAY, seed=7)[0]
