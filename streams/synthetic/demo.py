@@ -1,0 +1,35 @@
+"""The demo's stream: known frauds for a month, then new ones that the first agents have never seen."""
+
+from __future__ import annotations
+
+from streams.synthetic.scenario import (
+    AccountTakeover,
+    CardTesting,
+    Change,
+    CompromisedTerminal,
+    LabelDelays,
+    Scenario,
+    StolenCard,
+)
+
+DEMO_HISTORY_DAYS = 30
+DEMO_DAYS = 75
+DEMO_CHANGE_DAY = 45
+DEMO_MATURITY_DAYS = 4
+
+
+def demo_scenario() -> Scenario:
+    """30 days of history with two kinds of fraud, and two others that take over on day 45."""
+    fading = (Change(day=DEMO_CHANGE_DAY, set={"intensity": 1.5}),)
+    return Scenario(
+        transactions_per_day=6000,
+        customers=4000,
+        terminals=2000,
+        labels=LabelDelays(max_days=float(DEMO_MATURITY_DAYS)),
+        campaigns=(
+            StolenCard(name="stolen_cards", intensity=4.0, start_day=-10, changes=fading),
+            CompromisedTerminal(name="compromised_terminals", intensity=4.0, start_day=-20, changes=fading),
+            CardTesting(name="card_testing", intensity=4.0, start_day=DEMO_CHANGE_DAY),
+            AccountTakeover(name="account_takeover", intensity=4.0, start_day=DEMO_CHANGE_DAY),
+        ),
+    )
