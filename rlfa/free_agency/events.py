@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
+from rlfa.free_agency.rules import ProbationRules
 from rlfa.lineup.slots import AgentId, Day, Epoch, Shadow, Slot, SlotId
 from rlfa.rewards.discounted import Earned
+from rlfa.rewards.money import Costs
 from rlfa.trainers.offline_gate import OfflineResult
 
 
@@ -93,8 +95,8 @@ class ProbationStarted(_Event, frozen=True, kw_only=True):
     first_full_day: Day
     """The earliest cohort that can be evidence."""
     stage: str
-    alpha: float
-    loss: str
+    rules: ProbationRules
+    costs: Costs
     challengers: int
 
 
@@ -150,7 +152,7 @@ class Released(_Event, frozen=True, kw_only=True):
 
 
 class ReturnedToPool(_Event, frozen=True, kw_only=True):
-    """A probation ended without a verdict, since the slot's incumbent changed."""
+    """A probation ended without a verdict: the incumbent or the terms of the test changed."""
 
 
 class BenchReleased(_Event, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ from rlfa.free_agency.scouting import Scout
 from rlfa.free_agency.signing import drop_stale, order_trainings, sign_candidates, start_probations
 from rlfa.free_agency.standings import take_rewards, take_thresholds, watch_incumbents
 from rlfa.free_agency.state import Candidate, ManagerState, SlotState
-from rlfa.free_agency.swaps import add_evidence, clear_bench, promote, release_losers
+from rlfa.free_agency.swaps import add_evidence, clear_bench, end_changed_tests, promote, release_losers
 from rlfa.free_agency.turn import Part, Turn
 from rlfa.lineup.slots import AgentId, Day, Epoch, EventTime, Slot, day_of
 from rlfa.outcomes.cohorts import Cohort
@@ -21,6 +21,7 @@ from rlfa.outcomes.cohorts import Cohort
 _PARTS: tuple[Part, ...] = (
     take_rewards,
     watch_incumbents,
+    end_changed_tests,
     add_evidence,
     take_thresholds,
     release_losers,

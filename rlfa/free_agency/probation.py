@@ -10,7 +10,6 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from rlfa.free_agency.evalue import bet
-from rlfa.free_agency.rules import FreeAgencyRules, ProbationRules
 from rlfa.free_agency.state import Probation
 from rlfa.lineup.slots import AgentId, Day
 from rlfa.outcomes.cohorts import Cohort
@@ -22,7 +21,7 @@ Thresholds = dict[AgentId, tuple[DailyThreshold, ...]]
 
 
 def advance(
-    probation: Probation, cohort: Cohort, thresholds: Thresholds, rules: FreeAgencyRules
+    probation: Probation, cohort: Cohort, thresholds: Thresholds
 ) -> tuple[Probation, PairedLosses | None]:
     """One closed cohort on.
 
@@ -32,29 +31,30 @@ def advance(
     Returns:
         The probation after it, and its losses; None where the cohort gave no evidence.
     """
-    share_max = rules.probation.missing_share_max
+    share_max, costs = probation.rules.missing_share_max, probation.costs
     whole = cohort.scored_whole(probation.challenger, share_max)
-    if not whole and len(cohort) and _must_have_scored(probation, cohort.day, rules.probation):
+    if not whole and len(cohort) and _must_have_scored(probation, cohort.day):
         missing = cohort.missing(probation.challenger)
         return replace(probation, unsafe=True, missing=probation.missing + missing), None
     limits = common_thresholds(
-        thresholds.get(probation.incumbent, ()), thresholds.get(probation.challenger, ()), rules.costs
+        thresholds.get(probation.incumbent, ()), thresholds.get(probation.challenger, ()), costs
     )
     if not whole or limits is None or cohort.day < probation.first_full_day:
         return probation, None
     stopped = [
-        stops(ranking(cohort, agent, rules.costs), limit)
+        stops(ranking(cohort, agent, costs), limit)
         for agent, limit in zip((probation.incumbent, probation.challenger), limits, strict=True)
     ]
-    paired = _pair(probation, cohort, stopped[0], stopped[1], rules)
+    paired = _pair(probation, cohort, stopped[0], stopped[1])
     return _with(probation, paired, cohort, stopped[0], stopped[1]), paired
 
 
-def verdict(probation: Probation, rules: ProbationRules) -> Verdict:
+def verdict(probation: Probation) -> Verdict:
     """What the evidence so far asks for.
 
     Minimums only delay, futility and limits only stop early: none of them raises the error.
     """
+    rules = probation.rules
     if probation.unsafe:
         return "unsafe"
     enough = (
@@ -73,11 +73,11 @@ def verdict(probation: Probation, rules: ProbationRules) -> Verdict:
     return "wait"
 
 
-def explain(probation: Probation, what: Verdict, rules: FreeAgencyRules) -> str:
+def explain(probation: Probation, what: Verdict) -> str:
     """A verdict in a sentence."""
     seen = f"after {probation.frauds} frauds in {probation.days} days"
     recall = (
-        f"recall at {rules.costs.alert_budget_per_day} alerts a day "
+        f"recall at {probation.costs.alert_budget_per_day} alerts a day "
         f"{_share(probation.caught_challenger, probation.fraud_rows)} against "
         f"{_share(probation.caught_incumbent, probation.fraud_rows)}"
     )
@@ -86,21 +86,21 @@ def explain(probation: Probation, what: Verdict, rules: FreeAgencyRules) -> str:
             return f"e-value {_e(probation.e.log_up)} >= {probation.bound:g} {seen}: {recall}"
         case "worse":
             e = _e(probation.e.log_down)
-            return f"e-value for worse {e} >= {rules.probation.worse_at:g} {seen}: {recall}"
+            return f"e-value for worse {e} >= {probation.rules.worse_at:g} {seen}: {recall}"
         case "futile":
-            gain = f"e-value against a gain of {rules.probation.gain_min:g} a fraud"
-            return f"{gain} {_e(probation.e.log_futility)} >= {rules.probation.futile_at:g} {seen}: {recall}"
+            gain = f"e-value against a gain of {probation.rules.gain_min:g} a fraud"
+            return f"{gain} {_e(probation.e.log_futility)} >= {probation.rules.futile_at:g} {seen}: {recall}"
         case "limit":
             return f"no verdict {seen}: e-value {_e(probation.e.log_up)} of {probation.bound:g}, {recall}"
         case "unsafe":
-            allowed = f"more than {rules.probation.missing_share_max:.0%} of a day"
+            allowed = f"more than {probation.rules.missing_share_max:.0%} of a day"
             return f"{probation.missing} transactions without a score, {allowed}"
         case "wait":
             return f"e-value {_e(probation.e.log_up)} of {probation.bound:g} {seen}: {recall}"
 
 
-def _must_have_scored(probation: Probation, day: Day, rules: ProbationRules) -> bool:
-    joining_is_over = day >= probation.first_full_day + rules.joining_days_max
+def _must_have_scored(probation: Probation, day: Day) -> bool:
+    joining_is_over = day >= probation.first_full_day + probation.rules.joining_days_max
     return probation.started is not None or joining_is_over
 
 
@@ -109,24 +109,25 @@ def _pair(
     cohort: Cohort,
     incumbent: NDArray[np.bool_],
     challenger: NDArray[np.bool_],
-    rules: FreeAgencyRules,
 ) -> PairedLosses:
     logits = [cohort.logits_of(probation.incumbent), cohort.logits_of(probation.challenger)]
-    if probation.loss == "count":
-        losses = [count_loss(cohort.fraud, stopped, rules.costs.kappa) for stopped in (incumbent, challenger)]
+    if probation.rules.loss == "count":
+        losses = [
+            count_loss(cohort.fraud, stopped, probation.costs.kappa) for stopped in (incumbent, challenger)
+        ]
     else:
-        losses = [brier_loss(cohort.fraud, x, rules.probation.brier_genuine_weight) for x in logits]
+        losses = [brier_loss(cohort.fraud, x, probation.rules.brier_genuine_weight) for x in logits]
     return pair(
         cohort,
         losses[0],
         losses[1],
         scored=~np.isnan(logits[0]) & ~np.isnan(logits[1]),
         missing=int(np.isnan(logits[1]).sum()),
-        clusters=rules.probation.cluster_entities,
+        clusters=probation.rules.cluster_entities,
         compromised=frozenset(probation.compromised),
         discordant=frozenset(probation.discordant),
-        gain_min=rules.probation.gain_min,
-        dense=probation.loss == "brier",
+        gain_min=probation.rules.gain_min,
+        dense=probation.rules.loss == "brier",
     )
 
 

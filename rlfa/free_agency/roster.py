@@ -145,7 +145,7 @@ def _on_probation(seat: Seat, event: ev.ProbationStarted) -> Seat:
         family=event.family,
         stage=event.stage,
         since=event.first_full_day,
-        bound=event.challengers / event.alpha,
+        bound=event.challengers / event.rules.alpha,
     )
     seat = _without(seat, event.agent)
     return replace(seat, probations=(*seat.probations, trial))

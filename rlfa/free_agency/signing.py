@@ -121,8 +121,8 @@ def _start(slot: SlotState, epoch: Epoch, turn: Turn) -> tuple[SlotState, Iterab
             incumbent=slot.incumbent,
             first_full_day=p.first_full_day,
             stage=p.stage,
-            alpha=p.alpha,
-            loss=p.loss,
+            rules=p.rules,
+            costs=p.costs,
             challengers=len(everyone),
         )
         for p in started
@@ -131,13 +131,12 @@ def _start(slot: SlotState, epoch: Epoch, turn: Turn) -> tuple[SlotState, Iterab
 
 
 def _probation(free: FreeAgent, incumbent: AgentId, turn: Turn) -> Probation:
-    rules = turn.rules.probation
     return Probation(
         challenger=free.agent,
         family=free.family,
         incumbent=incumbent,
-        alpha=rules.alpha,
-        loss=rules.loss,
+        rules=turn.rules.probation,
+        costs=turn.rules.costs,
         first_full_day=Day(turn.today + 1),
     )
 

@@ -7,9 +7,11 @@ from typing import Literal
 import msgspec
 
 from rlfa.free_agency.evalue import EValue
+from rlfa.free_agency.rules import ProbationRules
 from rlfa.lineup.slots import AgentId, Day, Epoch, Lineup, Shadow, Slot, SlotId
 from rlfa.rewards.budget import DailyThreshold
 from rlfa.rewards.discounted import PairRecord, Record
+from rlfa.rewards.money import Costs
 from rlfa.trainers.offline_gate import OfflineResult
 
 Standing = Literal["ok", "watch", "under"]
@@ -38,8 +40,9 @@ class Probation(_Value, frozen=True, kw_only=True):
     family: str
     incumbent: AgentId
     stage: Literal["shadow"] = "shadow"
-    alpha: float
-    loss: Literal["count", "brier"]
+    rules: ProbationRules
+    """The terms of the test, fixed at its start; other terms are another test."""
+    costs: Costs
     first_full_day: Day
     """The earliest day that the challenger can have scored whole."""
     started: Day | None = None
@@ -66,7 +69,7 @@ class Probation(_Value, frozen=True, kw_only=True):
     @property
     def bound(self) -> float:
         """The e-value that promotes."""
-        return self.rivals / self.alpha
+        return self.rivals / self.rules.alpha
 
 
 class Benched(_Value, frozen=True, kw_only=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from msgspec.structs import replace
 
@@ -23,6 +23,18 @@ from rlfa.free_agency.turn import Turn, each_slot
 from rlfa.lineup.slots import Day, Epoch
 
 
+def end_changed_tests(state: ManagerState, turn: Turn) -> tuple[ManagerState, tuple[Event, ...]]:
+    """End the probations that began under other terms: going on would bet on two questions at once."""
+    terms = (turn.rules.probation, turn.rules.costs)
+
+    def part(slot: SlotState) -> tuple[SlotState, Iterable[Event]]:
+        changed = [p for p in slot.probations if (p.rules, p.costs) != terms]
+        reason = "the terms of the test changed: it starts afresh"
+        return _return(slot, changed, reason, state.epoch, turn) if changed else (slot, ())
+
+    return each_slot(state, part)
+
+
 def add_evidence(state: ManagerState, turn: Turn) -> tuple[ManagerState, tuple[Event, ...]]:
     """Take the cohort into every probation."""
     return each_slot(state, lambda slot: _evidence(slot, state, turn))
@@ -38,7 +50,7 @@ def promote(state: ManagerState, turn: Turn) -> tuple[ManagerState, tuple[Event,
     epoch, slots, events = state.epoch, [], list[Event]()
     swaps = 0
     for slot in state.slots:
-        best = _best(slot, turn)
+        best = _best(slot)
         if best is None:
             slots.append(slot)
         elif held := _held_by(slot, swaps, turn.cohort.day, turn.rules.swaps):
@@ -61,7 +73,7 @@ def clear_bench(state: ManagerState, turn: Turn) -> tuple[ManagerState, tuple[Ev
 def _evidence(slot: SlotState, state: ManagerState, turn: Turn) -> tuple[SlotState, Iterable[Event]]:
     probations, events = [], []
     for before in slot.probations:
-        after, losses = advance(before, turn.cohort, state.thresholds, turn.rules)
+        after, losses = advance(before, turn.cohort, state.thresholds)
         probations.append(after)
         if losses is not None:
             events.append(_evidence_added(slot, after, state.epoch, turn))
@@ -74,7 +86,7 @@ def _evidence_added(slot: SlotState, p: Probation, epoch: Epoch, turn: Turn) -> 
         epoch=epoch,
         slot=slot.id,
         agent=p.challenger,
-        reason=explain(p, "wait", turn.rules),
+        reason=explain(p, "wait"),
         rows=p.rows,
         frauds=p.frauds,
         wins=p.wins,
@@ -90,7 +102,7 @@ def _evidence_added(slot: SlotState, p: Probation, epoch: Epoch, turn: Turn) -> 
 
 
 def _release(slot: SlotState, epoch: Epoch, turn: Turn) -> tuple[SlotState, Iterable[Event]]:
-    verdicts = {p.challenger: verdict(p, turn.rules.probation) for p in slot.probations}
+    verdicts = {p.challenger: verdict(p) for p in slot.probations}
     out = [p for p in slot.probations if verdicts[p.challenger] not in {"wait", "promote"}]
     if not out:
         return slot, ()
@@ -101,7 +113,7 @@ def _release(slot: SlotState, epoch: Epoch, turn: Turn) -> tuple[SlotState, Iter
             epoch=epoch,
             slot=slot.id,
             agent=p.challenger,
-            reason=explain(p, verdicts[p.challenger], turn.rules),
+            reason=explain(p, verdicts[p.challenger]),
             cause=verdicts[p.challenger],
             log_up=p.e.log_up,
             log_down=p.e.log_down,
@@ -115,11 +127,9 @@ def _release(slot: SlotState, epoch: Epoch, turn: Turn) -> tuple[SlotState, Iter
     return replace(slot, probations=kept, quiet_since=turn.cohort.day), events
 
 
-def _best(slot: SlotState, turn: Turn) -> Probation | None:
+def _best(slot: SlotState) -> Probation | None:
     """Of the challengers with enough evidence the one with the most; at most one is promoted."""
-    ready = [
-        p for p in slot.probations if p.started is not None and verdict(p, turn.rules.probation) == "promote"
-    ]
+    ready = [p for p in slot.probations if p.started is not None and verdict(p) == "promote"]
     return max(ready, key=lambda p: (p.e.log_up, p.challenger), default=None)
 
 
@@ -140,7 +150,7 @@ def _hold(slot: SlotState, best: Probation, held: str, epoch: Epoch, turn: Turn)
         epoch=epoch,
         slot=slot.id,
         agent=best.challenger,
-        reason=f"{held}; {explain(best, 'promote', turn.rules)}",
+        reason=f"{held}; {explain(best, 'promote')}",
         log_up=best.e.log_up,
         bound=best.bound,
     )
@@ -150,10 +160,11 @@ def _swap(
     slot: SlotState, best: Probation, epoch: Epoch, state: ManagerState, turn: Turn
 ) -> tuple[SlotState, list[Event]]:
     """The challenger takes the slot; the tests of the others end, since theirs was another incumbent."""
-    day = turn.cohort.day
     others = [p for p in slot.probations if p is not best]
     until = Day(turn.today + turn.rules.swaps.bench_days)
     level = state.records[best.challenger].detection(turn.rules.watch.frauds_min)
+    reason = f"{best.challenger} took the slot: the test against {slot.incumbent} ends"
+    slot, returned = _return(slot, others, reason, epoch, turn)
     swapped = replace(
         slot,
         incumbent=best.challenger,
@@ -162,18 +173,21 @@ def _swap(
         since_day=turn.today,
         watch=Watch(level=level),
         probations=(),
-        pool=(*slot.pool, *(FreeAgent(agent=p.challenger, family=p.family, since=day) for p in others)),
         bench=(*slot.bench, Benched(agent=slot.incumbent, until=until)),
         pairs={},
-        quiet_since=day,
-        swapped=day,
+        quiet_since=turn.cohort.day,
+        swapped=turn.cohort.day,
     )
-    promoted = Promoted(
-        day=day,
+    return swapped, [_promoted(slot, best, until, epoch, turn), *returned]
+
+
+def _promoted(slot: SlotState, best: Probation, until: Day, epoch: Epoch, turn: Turn) -> Promoted:
+    return Promoted(
+        day=turn.cohort.day,
         epoch=epoch,
         slot=slot.id,
         agent=best.challenger,
-        reason=explain(best, "promote", turn.rules),
+        reason=explain(best, "promote"),
         replaced=slot.incumbent,
         since=turn.today,
         bench_until=until,
@@ -183,11 +197,20 @@ def _swap(
         frauds=best.frauds,
         days=best.days,
     )
-    reason = f"{best.challenger} took the slot: the test against {slot.incumbent} ends"
-    returned = [
-        ReturnedToPool(day=day, epoch=epoch, slot=slot.id, agent=p.challenger, reason=reason) for p in others
+
+
+def _return(
+    slot: SlotState, probations: Sequence[Probation], reason: str, epoch: Epoch, turn: Turn
+) -> tuple[SlotState, list[Event]]:
+    """Back to the pool without a verdict."""
+    day = turn.cohort.day
+    pooled = [FreeAgent(agent=p.challenger, family=p.family, since=day) for p in probations]
+    kept = tuple(p for p in slot.probations if p not in probations)
+    events: list[Event] = [
+        ReturnedToPool(day=day, epoch=epoch, slot=slot.id, agent=p.challenger, reason=reason)
+        for p in probations
     ]
-    return swapped, [promoted, *returned]
+    return replace(slot, probations=kept, pool=(*slot.pool, *pooled)), events
 
 
 def _epoch_changed(state: ManagerState, turn: Turn) -> EpochChanged:

@@ -18,6 +18,13 @@ class DailyThreshold(msgspec.Struct, frozen=True, array_like=True):
 
     day: Day
     value: float
+    rule: str
+    """Budget and ranking that it stands for: under another rule it means nothing."""
+
+
+def rule_of(costs: Costs) -> str:
+    """What a threshold depends on besides the scores."""
+    return f"{costs.alert_budget_per_day} by {costs.rank_by}"
 
 
 def ranking(cohort: Cohort, agent: AgentId, costs: Costs) -> NDArray[np.float64]:
@@ -43,21 +50,22 @@ def daily_threshold(day: Day, ranks: NDArray[np.float64], costs: Costs) -> Daily
     if not len(there):
         return None
     if len(there) <= budget:
-        return DailyThreshold(day, float(there.min()) - 1.0)
+        return DailyThreshold(day, float(there.min()) - 1.0, rule_of(costs))
     last, next_ = np.partition(there, (len(there) - budget - 1, len(there) - budget))[
         [len(there) - budget, len(there) - budget - 1]
     ]
-    return DailyThreshold(day, float(last + next_) / 2.0)
+    return DailyThreshold(day, float(last + next_) / 2.0, rule_of(costs))
 
 
 def threshold(history: Sequence[DailyThreshold], costs: Costs) -> float | None:
-    """The threshold for the next cohort: the mean over earlier ones; None where there are none.
+    """The threshold for the next cohort: the mean over earlier ones under the same rule; None without any.
 
     By net gain it is never below 0: money isn't spent on a stop that is expected to lose some.
     """
-    if not history:
+    values = [t.value for t in history if t.rule == rule_of(costs)]
+    if not values:
         return None
-    mean = float(np.mean([t.value for t in history]))
+    mean = float(np.mean(values))
     return mean if costs.rank_by == "probability" else max(mean, 0.0)
 
 

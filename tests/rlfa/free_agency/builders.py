@@ -16,15 +16,15 @@ from rlfa.rewards.money import Costs
 FIRST_DAY = Day(100)
 
 
-def probation(**changes: object) -> Probation:
+def probation(under: FreeAgencyRules | None = None, **changes: object) -> Probation:
+    under = under or FreeAgencyRules()
     fields = {
         "challenger": AgentId("new"),
         "family": "moe",
         "incumbent": AgentId("old"),
-        "alpha": 0.05,
-        "loss": "count",
+        "first_full_day": FIRST_DAY,
     }
-    return Probation(**{**fields, "first_full_day": FIRST_DAY, **changes})
+    return Probation(**{**fields, "rules": under.probation, "costs": under.costs, **changes})
 
 
 def rules(**parts: object) -> FreeAgencyRules:

@@ -14,7 +14,7 @@ from rlfa.free_agency.probation import advance, verdict
 from rlfa.free_agency.rules import FreeAgencyRules, ProbationRules
 from rlfa.lineup.slots import DAY_MS, AgentId, Day
 from rlfa.outcomes.cohorts import Cohort
-from rlfa.rewards.budget import DailyThreshold
+from rlfa.rewards.budget import DailyThreshold, rule_of
 from rlfa.rewards.money import Costs
 from tests.rlfa.free_agency.builders import FIRST_DAY, probation
 
@@ -24,7 +24,7 @@ RULES = FreeAgencyRules(
     costs=Costs(alert_budget_per_day=20),
     probation=ProbationRules(rows_min=1, frauds_max=10_000, futile_at=1e9),
 )
-THRESHOLDS = {AgentId(a): (DailyThreshold(Day(99), 1.8),) for a in ("old", "new")}
+THRESHOLDS = {AgentId(a): (DailyThreshold(Day(99), 1.8, rule_of(RULES.costs)),) for a in ("old", "new")}
 
 
 def day_with_bursts(rng: np.random.Generator, day: int, old: float, new: float) -> Cohort:
@@ -54,10 +54,10 @@ def share_promoted(streams: int, old: float, new: float, seed: int) -> float:
 
 
 def is_promoted(rng: np.random.Generator, old: float, new: float) -> bool:
-    state = probation()
+    state = probation(RULES)
     for day in range(FIRST_DAY, FIRST_DAY + DAYS):
-        state, _ = advance(state, day_with_bursts(rng, day, old, new), THRESHOLDS, RULES)
-        what = verdict(state, RULES.probation)
+        state, _ = advance(state, day_with_bursts(rng, day, old, new), THRESHOLDS)
+        what = verdict(state)
         if what != "wait":
             return what == "promote"
     return False

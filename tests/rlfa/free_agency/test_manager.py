@@ -36,6 +36,7 @@ from rlfa.free_agency.rules import FreeAgencyRules, ScoutRules, SwapLimits, Watc
 from rlfa.free_agency.scouting import SeededScout
 from rlfa.free_agency.state import Candidate, ManagerState, decode_state, encode_state
 from rlfa.lineup.slots import DAY_MS, AgentId, Day, EventTime, Slot, SlotId
+from rlfa.rewards.money import Costs
 from rlfa.trainers.offline_gate import OfflineResult
 from tests.rlfa.free_agency.builders import FIRST_DAY, cohort, rules
 
@@ -161,6 +162,20 @@ def test_rival_of_a_promoted_challenger_goes_back_to_the_pool_and_starts_afresh(
     assert len(again) == 2
     (trial,) = service.state.slots[0].probations
     assert (trial.days, trial.incumbent) == (0, service.state.slots[0].incumbent)
+
+
+def test_new_terms_end_a_test_and_start_it_afresh() -> None:
+    service = fading()
+    while not service.of(EvidenceAdded):
+        service.live()
+    service.rules = rules(costs=Costs(alert_budget_per_day=4))
+    service.live()
+    assert {e.reason for e in service.of(ReturnedToPool)} == {
+        "the terms of the test changed: it starts afresh"
+    }
+    assert all((p.days, p.costs) == (0, service.rules.costs) for p in service.state.slots[0].probations)
+    service.live(8)
+    assert service.of(Promoted)
 
 
 def test_candidate_worse_offline_is_released_at_the_gate() -> None:
