@@ -55,7 +55,9 @@ class ProbationRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     brier_genuine_weight: Annotated[float, Meta(gt=0, le=1)] = 0.02
     """Weight of a genuine transaction in the Brier loss; frauds weigh 1."""
     cluster_entities: tuple[str, ...] = ()
-    """Entities that get compromised and make one observation; empty: all entities of the stream."""
+    """Entities that get compromised and make one observation; empty: all entities of the stream, the safe
+    choice. One with few members (a handful of terminals) soon silences the rest: name those that fraud really
+    takes over."""
     threshold_days: Annotated[int, Meta(ge=1, le=90)] = 7
     """Closed days before a cohort whose daily thresholds are averaged for it."""
     frauds_min: Annotated[int, Meta(ge=1, le=1_000_000)] = 30
