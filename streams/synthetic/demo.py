@@ -20,16 +20,40 @@ DEMO_MATURITY_DAYS = 4
 
 def demo_scenario() -> Scenario:
     """30 days of history with two kinds of fraud, and two others that take over on day 45."""
-    fading = (Change(day=DEMO_CHANGE_DAY, set={"intensity": 1.5}),)
+    fading = (Change(day=DEMO_CHANGE_DAY, set={"intensity": 1.75}),)
     return Scenario(
         transactions_per_day=6000,
         customers=4000,
         terminals=2000,
         labels=LabelDelays(max_days=float(DEMO_MATURITY_DAYS)),
         campaigns=(
-            StolenCard(name="stolen_cards", intensity=4.0, start_day=-10, changes=fading),
-            CompromisedTerminal(name="compromised_terminals", intensity=4.0, start_day=-20, changes=fading),
-            CardTesting(name="card_testing", intensity=4.0, start_day=DEMO_CHANGE_DAY),
-            AccountTakeover(name="account_takeover", intensity=4.0, start_day=DEMO_CHANGE_DAY),
+            StolenCard(
+                name="stolen_cards",
+                start_day=-10,
+                intensity=3.5,
+                amount_factor=3.0,
+                frauds_per_day=4.0,
+                duration_days=2.0,
+                night_share=0.2,
+                changes=fading,
+            ),
+            CompromisedTerminal(
+                name="compromised_terminals",
+                start_day=-20,
+                intensity=3.5,
+                amount_factor=2.0,
+                frauds_per_day=4.0,
+                changes=fading,
+            ),
+            CardTesting(name="card_testing", start_day=DEMO_CHANGE_DAY, intensity=3.5, cards_per_burst=10),
+            AccountTakeover(
+                name="account_takeover",
+                start_day=DEMO_CHANGE_DAY,
+                intensity=4.0,
+                night_share=0.9,
+                amount_factor=1.8,
+                frauds_per_day=3.0,
+                duration_days=1.5,
+            ),
         ),
     )
