@@ -52,7 +52,7 @@ class WallClock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """Transactions a second, or event time so many times faster; as fast as possible when both are missing."""
+    """Transactions a second, or event time so many times faster; as fast as possible without either."""
 
     rate: float | None = None
     speedup: float | None = None

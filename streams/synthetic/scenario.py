@@ -34,7 +34,7 @@ class Change(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     day: DayNumber
     """First day of the new values."""
-    set: dict[str, float]
+    set: dict[str, int | float]
     """Parameter to new value."""
 
 
@@ -58,7 +58,7 @@ class Campaign(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     def at(self, day: int) -> Self:
         """The campaign with the values that hold for incidents beginning on a day."""
-        values: dict[str, float] = {}
+        values: dict[str, int | float] = {}
         for change in self.changes:
             if change.day <= day:
                 values |= change.set
@@ -309,6 +309,9 @@ def checked(scenario: Scenario, where: str) -> Scenario:
         ScenarioError: with what was found.
     """
     _validate(scenario, Scenario, where)
+    other = scenario.online_merchant_share + scenario.cash_machine_share
+    if other > 0.95:
+        raise ScenarioError(f"{where} online_merchant_share + cash_machine_share", other, "at most 0.95")
     names = [campaign.name for campaign in scenario.campaigns]
     if len(set(names)) < len(names):
         raise ScenarioError(f"{where} campaigns", sorted(names), "a different name for each")
