@@ -205,7 +205,7 @@ class LabelDelays(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     """Median delay of an analyst's label."""
     spread: Annotated[float, Meta(ge=0, le=3)] = 0.5
     """Standard deviation of the logarithm of a delay."""
-    max_days: Days = 4.5
+    max_days: Days = 4.0
     """No label comes later."""
     never_reported_share: Share = 0.0
     """Share of frauds that nobody reports."""
