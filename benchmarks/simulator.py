@@ -45,9 +45,7 @@ def checksum(scenario: Scenario, seed: int, days: int) -> str:
         return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
 
 
-def speeds(
-    make: Callable[[Scenario, int, int], int], scenario: Scenario, seed: int, days: int
-) -> list[float]:
+def speeds(make: Callable[[Scenario, int, int], int], scenario: Scenario, seed: int, days: int) -> list[float]:
     make(scenario, seed, 1)  # warm-up
     found = []
     for _ in range(RUNS):

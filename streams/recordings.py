@@ -74,9 +74,7 @@ class Recording:
         labels[0], labels[-1] = 0, len(known)
         for day in range(len(midnights) - 1):
             yield Chunk(
-                transaction_messages(
-                    _part(self.transactions, rows, day), time=self.time, key=self.key, hidden=TRUTH
-                ),
+                transaction_messages(_part(self.transactions, rows, day), time=self.time, key=self.key, hidden=TRUTH),
                 label_messages(_part(self.labels, labels, day), key=self.key),
             )
 
@@ -99,9 +97,7 @@ def read_recording(folder: Path, label_delay_ms: int | None = None) -> Recording
     """
     path = folder / "transactions.parquet"
     if not path.is_file():
-        raise RecordingError(
-            str(folder), "no transactions.parquet", "the handbook's data or `rlfa simulate --out`"
-        )
+        raise RecordingError(str(folder), "no transactions.parquet", "the handbook's data or `rlfa simulate --out`")
     names = set(pq.read_schema(path).names)
     for needed, reader in READERS.items():
         if needed in names:
@@ -147,9 +143,7 @@ READERS: dict[str, Callable[[Path, int | None], Recording]] = {
 }
 
 
-def _late(
-    transactions: pa.Table, fraud: NDArray[np.bool_], delay_ms: int, *, time: str, key: str
-) -> pa.Table:
+def _late(transactions: pa.Table, fraud: NDArray[np.bool_], delay_ms: int, *, time: str, key: str) -> pa.Table:
     """A chargeback for each fraud, all after the same delay."""
     frauds = transactions.filter(pa.array(fraud))
     return pa.table(

@@ -190,9 +190,7 @@ def _slices(due: NDArray[np.float64]) -> Iterator[slice]:
 def _send(stretch: Stretch, rows: slice, producer: Producer, topics: Topics) -> None:
     names = (topics.transactions, topics.labels)
     produce = producer.produce
-    for key, value, label in zip(
-        stretch.key[rows], stretch.value[rows], stretch.is_label[rows].tolist(), strict=True
-    ):
+    for key, value, label in zip(stretch.key[rows], stretch.value[rows], stretch.is_label[rows].tolist(), strict=True):
         produce(names[label], key, value)
 
 
@@ -209,13 +207,9 @@ def _merged(transactions: Messages, labels: Messages) -> Stretch:
 
 
 def _joined(first: Messages, second: Messages) -> Messages:
-    return Messages(
-        np.concatenate([first.time, second.time]), first.key + second.key, first.value + second.value
-    )
+    return Messages(np.concatenate([first.time, second.time]), first.key + second.key, first.value + second.value)
 
 
 def _rows(messages: Messages, chosen: NDArray[np.bool_]) -> Messages:
     keep = chosen.tolist()
-    return Messages(
-        messages.time[chosen], list(compress(messages.key, keep)), list(compress(messages.value, keep))
-    )
+    return Messages(messages.time[chosen], list(compress(messages.key, keep)), list(compress(messages.value, keep)))

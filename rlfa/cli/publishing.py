@@ -21,9 +21,7 @@ BootstrapServers = Annotated[
 Config = Annotated[
     Path | None, typer.Option("--config", "-c", help="rlfa.toml with the cluster's and the topics' settings.")
 ]
-Rate = Annotated[
-    float | None, typer.Option(min=1e-3, help="Transactions a second; else as fast as possible.")
-]
+Rate = Annotated[float | None, typer.Option(min=1e-3, help="Transactions a second; else as fast as possible.")]
 Speedup = Annotated[float | None, typer.Option(min=1e-3, help="Event time runs so many times faster.")]
 
 
@@ -38,9 +36,7 @@ def wanted_pace(rate: float | None, speedup: float | None) -> Pace:
     return Pace(rate=rate, speedup=speedup)
 
 
-def publish_chunks(
-    chunks: Iterable[Chunk], bootstrap_servers: str | None, config: Path | None, pace: Pace
-) -> None:
+def publish_chunks(chunks: Iterable[Chunk], bootstrap_servers: str | None, config: Path | None, pace: Pace) -> None:
     """Publish to the cluster of the options, then say what was sent.
 
     Raises:

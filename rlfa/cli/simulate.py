@@ -11,23 +11,17 @@ from rlfa.cli.publishing import BootstrapServers, Config, Rate, Speedup, publish
 from streams.synthetic import Scenario, Simulator, load_scenario, write_parquet
 from streams.synthetic.messages import chunks
 
-ScenarioFile = Annotated[
-    Path | None, typer.Option("--scenario", help="TOML; see docs/reference/simulator.md.")
-]
+ScenarioFile = Annotated[Path | None, typer.Option("--scenario", help="TOML; see docs/reference/simulator.md.")]
 
 
 def simulate(
-    out: Annotated[
-        Path | None, typer.Option(help="Folder for transactions.parquet and labels.parquet.")
-    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for transactions.parquet and labels.parquet.")] = None,
     bootstrap_servers: BootstrapServers = None,
     config: Config = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same stream.")] = 0,
     first_day: Annotated[int, typer.Option(min=0, help="Day of the scenario to begin with.")] = 0,
     days: Annotated[int, typer.Option(min=1, max=10_000, help="Days of event time.")] = 60,
-    transactions_per_day: Annotated[
-        int | None, typer.Option(min=1, help="Scales the scenario to it.")
-    ] = None,
+    transactions_per_day: Annotated[int | None, typer.Option(min=1, help="Scales the scenario to it.")] = None,
     scenario: ScenarioFile = None,
     rate: Rate = None,
     speedup: Speedup = None,

@@ -7,7 +7,7 @@ from streams.synthetic.demo import (
     DEMO_MATURITY_DAYS,
     demo_scenario,
 )
-from streams.synthetic.scenario import Scenario, ScenarioError, load_scenario
+from streams.synthetic.scenario import LabelDelays, Scenario, ScenarioError, load_scenario
 from streams.synthetic.simulator import Simulator
 from streams.synthetic.tables import Day, write_parquet
 
@@ -17,6 +17,7 @@ __all__ = [
     "DEMO_HISTORY_DAYS",
     "DEMO_MATURITY_DAYS",
     "Day",
+    "LabelDelays",
     "Scenario",
     "ScenarioError",
     "Simulator",

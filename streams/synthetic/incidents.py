@@ -48,9 +48,7 @@ def incidents(world: World, number: int, day: int) -> Payments:
 
 
 @functools.singledispatch
-def _frauds(
-    campaign: Campaign, rng: np.random.Generator, world: World, number: int, day: int, count: int
-) -> Payments:
+def _frauds(campaign: Campaign, rng: np.random.Generator, world: World, number: int, day: int, count: int) -> Payments:
     raise NotImplementedError(type(campaign).__name__)
 
 

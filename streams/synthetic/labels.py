@@ -18,9 +18,7 @@ class Reports:
     """`m` labels of a day's transactions, in the order in which they become known."""
 
     row: NDArray[np.intp]  # of the transaction in its day
-    time: NDArray[
-        np.int64
-    ]  # when it becomes known, in the unit and from the origin of the transactions' times
+    time: NDArray[np.int64]  # when it becomes known, in the unit and from the origin of the transactions' times
     is_fraud: NDArray[np.bool_]
     source: NDArray[np.int8]
 

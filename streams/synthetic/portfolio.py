@@ -114,9 +114,7 @@ def make_terminals(scenario: Scenario, seed: int) -> Terminals:
     category[ecom] = _weighted(rng, [c.ecom_weight for c in CATEGORIES], len(ecom))
     country = _weighted(rng, POS_COUNTRY_WEIGHTS, n)
     country[ecom] = _weighted(rng, ECOM_COUNTRY_WEIGHTS, len(ecom))
-    return Terminals(
-        channel, category, country, _places(rng, n), (by_channel[0], by_channel[1], by_channel[2])
-    )
+    return Terminals(channel, category, country, _places(rng, n), (by_channel[0], by_channel[1], by_channel[2]))
 
 
 def make_customers(scenario: Scenario, terminals: Terminals, seed: int) -> Customers:

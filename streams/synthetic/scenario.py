@@ -334,6 +334,4 @@ def _validate(value: msgspec.Struct, kind: type[msgspec.Struct], where: str) -> 
     try:
         msgspec.convert(plain, kind)
     except msgspec.ValidationError as error:
-        raise ScenarioError(
-            where, str(error), "a value in the bounds of docs/reference/simulator.md"
-        ) from error
+        raise ScenarioError(where, str(error), "a value in the bounds of docs/reference/simulator.md") from error

@@ -46,9 +46,7 @@ class Day:
 
     number: int
     transactions: pa.RecordBatch  # schema TRANSACTIONS, in order of event time
-    labels: (
-        pa.RecordBatch
-    )  # schema LABELS: of this day's transactions, in the order in which they become known
+    labels: pa.RecordBatch  # schema LABELS: of this day's transactions, in the order in which they become known
 
 
 def write_parquet(days: Iterable[Day], folder: Path) -> tuple[Path, Path]:

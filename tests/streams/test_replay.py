@@ -55,9 +55,7 @@ def messages(times: Sequence[int], prefix: str) -> Messages:
 
 
 @given(transactions=TIMES.map(sorted), labels=TIMES.map(sorted))
-def test_the_merged_order_is_complete_sorted_and_puts_labels_first(
-    transactions: list[int], labels: list[int]
-) -> None:
+def test_the_merged_order_is_complete_sorted_and_puts_labels_first(transactions: list[int], labels: list[int]) -> None:
     n = len(transactions)
     order = merged_order(np.array(transactions, np.int64), np.array(labels, np.int64)).tolist()
     assert sorted(order) == list(range(n + len(labels)))
@@ -121,9 +119,7 @@ def test_rows_become_json_with_missing_values_and_any_field_name() -> None:
 
 
 def test_a_label_shows_only_the_fields_of_the_contract() -> None:
-    table = pa.table(
-        {"tx_id": ["t1"], "is_fraud": [True], "event_time": [7], "source": ["analyst"], "c": ["c9"]}
-    )
+    table = pa.table({"tx_id": ["t1"], "is_fraud": [True], "event_time": [7], "source": ["analyst"], "c": ["c9"]})
     made = label_messages(table, key="c")
     assert made.key == [b"c9"]
     assert json.loads(made.value[0]) == {
@@ -135,9 +131,7 @@ def test_a_label_shows_only_the_fields_of_the_contract() -> None:
 
 
 def test_hidden_columns_reach_no_record() -> None:
-    table = pa.table(
-        {"id": ["a"], "t": [1], "k": ["x"], "is_fraud": [True], "note": pa.array([None], pa.string())}
-    )
+    table = pa.table({"id": ["a"], "t": [1], "k": ["x"], "is_fraud": [True], "note": pa.array([None], pa.string())})
     (value,) = transaction_messages(table, time="t", key="k", hidden=("is_fraud",)).value
     assert json.loads(value) == {"id": "a", "t": 1, "k": "x", "note": None}
 
@@ -153,12 +147,8 @@ def test_a_simulated_folder_replays_like_the_simulator(tmp_path: Path) -> None:
     publish(in_event_time_order(chunks(small(), 0, 6)), direct, Topics(), clock=direct)
     assert from_folder.sent == direct.sent
     assert b"is_fraud" not in from_folder.on("transactions")[0]
-    keys = {
-        json.loads(value)["tx_id"]: key for topic, key, value, _ in direct.sent if topic == "transactions"
-    }
-    assert all(
-        keys[json.loads(value)["tx_id"]] == key for topic, key, value, _ in direct.sent if topic == "labels"
-    )
+    keys = {json.loads(value)["tx_id"]: key for topic, key, value, _ in direct.sent if topic == "transactions"}
+    assert all(keys[json.loads(value)["tx_id"]] == key for topic, key, value, _ in direct.sent if topic == "labels")
 
 
 def test_joining_a_simulated_stream_brings_the_labels_of_the_days_before() -> None:

@@ -198,9 +198,7 @@ def test_labels_come_late_within_the_cap_and_only_for_frauds() -> None:
     )
     late = [
         known - time[tx_id]
-        for tx_id, known in zip(
-            *(day.labels.column(name).to_pylist() for name in ("tx_id", "event_time")), strict=True
-        )
+        for tx_id, known in zip(*(day.labels.column(name).to_pylist() for name in ("tx_id", "event_time")), strict=True)
     ]
     assert day.labels.schema == LABELS
     assert len(late) == day.transactions.column("is_fraud").to_numpy(zero_copy_only=False).sum()
