@@ -3,3 +3,21 @@
 
 class AgentsError(Exception):
     """Root of every error that `agents` raises on purpose."""
+
+    def __init__(self, where: str, found: object, allowed: str) -> None:
+        super().__init__(where, found, allowed)
+
+    def __str__(self) -> str:
+        return "{}: found {}, allowed: {}".format(*self.args)
+
+
+class GenomeError(AgentsError):
+    """A genome that can't be built."""
+
+
+class TrainingDataError(AgentsError):
+    """Rows that nothing can be learnt from."""
+
+
+class WeightsError(AgentsError):
+    """Saved weights that can't be trusted or don't fit."""

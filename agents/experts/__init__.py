@@ -1,1 +1,16 @@
-"""One paper per file: experts."""
+"""What gives a logit: one kind per file, one line here for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import nn
+
+from agents.experts.logistic import LogisticExperts
+from agents.experts.mlp import MlpExperts
+from agents.genome import Genome
+
+EXPERTS: dict[str, Callable[[int, Genome, float], nn.Module]] = {
+    "logistic": lambda width, genome, bias: LogisticExperts(width, genome.experts, bias),
+    "mlp": lambda width, genome, bias: MlpExperts(width, genome.experts, genome.hidden, bias),
+}

@@ -26,9 +26,7 @@ PIPE_WIDTH = 160  # columns where stdout is no terminal
 ROUTINE = frozenset({"CohortTaken", "EvidenceAdded"})
 
 Config = Annotated[Path, typer.Option("--config", "-c", help="The service's settings.")]
-Database = Annotated[
-    str, typer.Option("--database", help="SQLAlchemy URL; by default what the settings say.")
-]
+Database = Annotated[str, typer.Option("--database", help="SQLAlchemy URL; by default what the settings say.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
 
 

@@ -11,9 +11,7 @@ from rlfa.rewards.money import Costs
 from rlfa.trainers.offline_gate import OfflineResult
 
 
-class _Event(
-    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag=True
-):
+class _Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag=True):
     day: Day
     """The cohort that led to it."""
     epoch: Epoch

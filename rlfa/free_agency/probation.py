@@ -20,9 +20,7 @@ Verdict = Literal["wait", "promote", "worse", "futile", "limit", "unsafe"]
 Thresholds = dict[AgentId, tuple[DailyThreshold, ...]]
 
 
-def advance(
-    probation: Probation, cohort: Cohort, thresholds: Thresholds
-) -> tuple[Probation, PairedLosses | None]:
+def advance(probation: Probation, cohort: Cohort, thresholds: Thresholds) -> tuple[Probation, PairedLosses | None]:
     """One closed cohort on.
 
     A challenger starts at the first cohort that it scored whole and for which both agents have thresholds
@@ -36,9 +34,7 @@ def advance(
     if not whole and len(cohort) and _must_have_scored(probation, cohort.day):
         missing = cohort.missing(probation.challenger)
         return replace(probation, unsafe=True, missing=probation.missing + missing), None
-    limits = common_thresholds(
-        thresholds.get(probation.incumbent, ()), thresholds.get(probation.challenger, ()), costs
-    )
+    limits = common_thresholds(thresholds.get(probation.incumbent, ()), thresholds.get(probation.challenger, ()), costs)
     if not whole or limits is None or cohort.day < probation.first_full_day:
         return probation, None
     stopped = [
@@ -58,9 +54,7 @@ def verdict(probation: Probation) -> Verdict:
     if probation.unsafe:
         return "unsafe"
     enough = (
-        probation.frauds >= rules.frauds_min
-        and probation.rows >= rules.rows_min
-        and probation.days >= rules.days_min
+        probation.frauds >= rules.frauds_min and probation.rows >= rules.rows_min and probation.days >= rules.days_min
     )
     if enough and probation.e.log_up >= math.log(probation.bound):
         return "promote"
@@ -112,9 +106,7 @@ def _pair(
 ) -> PairedLosses:
     logits = [cohort.logits_of(probation.incumbent), cohort.logits_of(probation.challenger)]
     if probation.rules.loss == "count":
-        losses = [
-            count_loss(cohort.fraud, stopped, probation.costs.kappa) for stopped in (incumbent, challenger)
-        ]
+        losses = [count_loss(cohort.fraud, stopped, probation.costs.kappa) for stopped in (incumbent, challenger)]
     else:
         losses = [brier_loss(cohort.fraud, x, probation.rules.brier_genuine_weight) for x in logits]
     return pair(

@@ -54,13 +54,9 @@ def order_trainings(state: ManagerState, turn: Turn) -> tuple[ManagerState, tupl
     return each_slot(state, lambda slot: _order(slot, state, turn))
 
 
-def _sign(
-    slot: SlotState, candidate: Candidate, is_known: bool, epoch: Epoch, turn: Turn
-) -> tuple[SlotState, Event]:
+def _sign(slot: SlotState, candidate: Candidate, is_known: bool, epoch: Epoch, turn: Turn) -> tuple[SlotState, Event]:
     day, agent, family = turn.cohort.day, candidate.agent, candidate.family
-    error = (
-        candidate.error or ("" if agent else "no agent") or (f"{agent} is there already" if is_known else "")
-    )
+    error = candidate.error or ("" if agent else "no agent") or (f"{agent} is there already" if is_known else "")
     if error:
         reason = f"training of {family} failed: {error}"
         return slot, TrainingGivenUp(
@@ -77,11 +73,7 @@ def _sign(
             family=family,
             offline=candidate.offline,
         )
-    reason = (
-        f"offline gate: {_offline(candidate.offline)}"
-        if candidate.offline
-        else "signed without an offline gate"
-    )
+    reason = f"offline gate: {_offline(candidate.offline)}" if candidate.offline else "signed without an offline gate"
     signed = Signed(
         day=day,
         epoch=epoch,
@@ -175,17 +167,12 @@ def _order(slot: SlotState, state: ManagerState, turn: Turn) -> tuple[SlotState,
     day, rules = turn.cohort.day, turn.rules.scout
     if turn.rules.swaps.freeze or not _wants_scouting(slot, day, rules):
         return slot, ()
-    vacancy = Vacancy(
-        slot=slot.id, incumbent=slot.incumbent, family=slot.family, day=day, scoutings=slot.scoutings
-    )
+    vacancy = Vacancy(slot=slot.id, incumbent=slot.incumbent, family=slot.family, day=day, scoutings=slot.scoutings)
     picks = turn.scout.choose(vacancy, rules.candidates, state.seed)
     requests = tuple(
-        Request(id=f"{slot.id}/{day}/{i}", family=p.family, genome_of=p.genome_of, day=day)
-        for i, p in enumerate(picks)
+        Request(id=f"{slot.id}/{day}/{i}", family=p.family, genome_of=p.genome_of, day=day) for i, p in enumerate(picks)
     )
-    events = [
-        _requested(slot, request, pick, state.epoch) for request, pick in zip(requests, picks, strict=True)
-    ]
+    events = [_requested(slot, request, pick, state.epoch) for request, pick in zip(requests, picks, strict=True)]
     return replace(slot, requests=requests, scoutings=slot.scoutings + 1, quiet_since=day), events
 
 

@@ -47,9 +47,7 @@ def watch_incumbents(state: ManagerState, turn: Turn) -> tuple[ManagerState, tup
 def take_thresholds(state: ManagerState, turn: Turn) -> tuple[ManagerState, tuple[Event, ...]]:
     """Remember where each agent's budget ended, for the cohorts to come."""
     agents = state.lineup.agents
-    thresholds = {
-        a: _thresholds_after(state.thresholds.get(a, ()), a, turn.cohort, turn.rules) for a in agents
-    }
+    thresholds = {a: _thresholds_after(state.thresholds.get(a, ()), a, turn.cohort, turn.rules) for a in agents}
     return replace(state, thresholds=thresholds), ()
 
 

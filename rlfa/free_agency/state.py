@@ -143,9 +143,7 @@ class ManagerState(_Value, frozen=True, kw_only=True):
         shadows = [Shadow(slot=s.id, agent=a) for s in self.slots for a in s.shadows if a not in incumbents]
         return Lineup(
             epoch=self.epoch,
-            slots=tuple(
-                Slot(id=s.id, incumbent=s.incumbent, weight=s.weight, segment=s.segment) for s in self.slots
-            ),
+            slots=tuple(Slot(id=s.id, incumbent=s.incumbent, weight=s.weight, segment=s.segment) for s in self.slots),
             shadows=tuple(shadows),
         )
 

@@ -207,8 +207,7 @@ def _return(
     pooled = [FreeAgent(agent=p.challenger, family=p.family, since=day) for p in probations]
     kept = tuple(p for p in slot.probations if p not in probations)
     events: list[Event] = [
-        ReturnedToPool(day=day, epoch=epoch, slot=slot.id, agent=p.challenger, reason=reason)
-        for p in probations
+        ReturnedToPool(day=day, epoch=epoch, slot=slot.id, agent=p.challenger, reason=reason) for p in probations
     ]
     return replace(slot, probations=kept, pool=(*slot.pool, *pooled)), events
 

@@ -48,9 +48,7 @@ def net_gain(logits: NDArray[np.float32], amount: NDArray[np.float64], costs: Co
     Bayes minimum risk".
     """
     s = probability(logits)
-    return (
-        s * costs.prevented_share * np.maximum(amount, 0.0) - (1.0 - s) * costs.false_positive - costs.review
-    )
+    return s * costs.prevented_share * np.maximum(amount, 0.0) - (1.0 - s) * costs.false_positive - costs.review
 
 
 def probability(logits: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -47,9 +47,7 @@ def count_loss(fraud: NDArray[np.bool_], stopped: NDArray[np.bool_], kappa: floa
     return np.where(fraud, ~stopped, kappa * stopped).astype(np.float64)
 
 
-def brier_loss(
-    fraud: NDArray[np.bool_], logits: NDArray[np.float32], genuine_weight: float
-) -> NDArray[np.float64]:
+def brier_loss(fraud: NDArray[np.bool_], logits: NDArray[np.float32], genuine_weight: float) -> NDArray[np.float64]:
     """The weighted squared error `w·(y - s_w)²`; `s_w = s/(s + w0·(1-s))` keeps it proper.
 
     Args:
@@ -138,10 +136,7 @@ def _entity_keys(cohort: Cohort, rows: NDArray[np.intp], clusters: Sequence[str]
     """Keys of each row's entities; the name goes in, since customer 7 and terminal 7 have the same hash."""
     names = [n for n in cohort.entities if not clusters or n in clusters]
     salted = [
-        [
-            h ^ xxhash.xxh3_64_intdigest(name.encode()) if h else 0
-            for h in cohort.entities[name][rows].tolist()
-        ]
+        [h ^ xxhash.xxh3_64_intdigest(name.encode()) if h else 0 for h in cohort.entities[name][rows].tolist()]
         for name in names
     ]
     return [tuple(k for k in row if k) for row in zip(*salted, strict=True)] if names else [()] * len(rows)

@@ -160,9 +160,7 @@ def _migrate(engine: Engine, where: str) -> None:
         current = MigrationContext.configure(connection).get_current_revision()
         known = {revision.revision for revision in script.walk_revisions()}
         if current is not None and current not in known:
-            raise StoreError(
-                where, f"revision {current!r}", f"at most {script.get_current_head()!r}; use a newer rlfa"
-            )
+            raise StoreError(where, f"revision {current!r}", f"at most {script.get_current_head()!r}; use a newer rlfa")
         if current != script.get_current_head():
             config.attributes["connection"] = connection
             command.upgrade(config, "head")

@@ -51,9 +51,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         try:
             return decode_event(bytes(self.evidence).decode())
         except msgspec.ValidationError as error:
-            raise StoreError(
-                f"ledger entry {self.seq}", str(error), "an event that this version knows"
-            ) from error
+            raise StoreError(f"ledger entry {self.seq}", str(error), "an event that this version knows") from error
 
 
 def entries_of(
@@ -117,8 +115,7 @@ class Ledger:
         """
         keys = [e.key for e in entries]
         there = {
-            row.key: row.evidence
-            for row in self.session.scalars(sa.select(LedgerRow).where(LedgerRow.key.in_(keys)))
+            row.key: row.evidence for row in self.session.scalars(sa.select(LedgerRow).where(LedgerRow.key.in_(keys)))
         }
         new = [e for e in entries if e.key not in there]
         for entry in entries:
@@ -145,17 +142,12 @@ class Ledger:
             StoreError: written by a version that this one doesn't understand.
         """
         text = self.session.scalar(
-            sa.select(LedgerRow.state)
-            .where(LedgerRow.state.is_not(None))
-            .order_by(LedgerRow.seq.desc())
-            .limit(1)
+            sa.select(LedgerRow.state).where(LedgerRow.state.is_not(None)).order_by(LedgerRow.seq.desc()).limit(1)
         )
         try:
             return None if text is None else decode_state(text)
         except msgspec.ValidationError as error:
-            raise StoreError(
-                "ledger's newest state", str(error), "a state that this version knows"
-            ) from error
+            raise StoreError("ledger's newest state", str(error), "a state that this version knows") from error
 
 
 def roster(entries: Iterable[Entry]) -> Roster:

@@ -24,7 +24,6 @@ from streams.spec import load_spec
 from streams.synthetic import DEMO_MATURITY_DAYS, LabelDelays, Scenario, Simulator
 from streams.synthetic.messages import chunks
 
-
 WALL_CLOCK_MS = 2_000_000_000_000
 
 

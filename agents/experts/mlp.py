@@ -1,0 +1,32 @@
+"""Experts with one hidden layer."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from agents.experts.logistic import BIAS_STD
+
+
+class MlpExperts(nn.Module):
+    """Each expert is a network of one hidden layer; all of them run as one product.
+
+    Args:
+        width: of the inputs.
+        experts: how many.
+        hidden: units of each.
+        bias: logit of the base rate.
+    """
+
+    def __init__(self, width: int, experts: int, hidden: int, bias: float) -> None:
+        super().__init__()
+        self.first = nn.Linear(width, experts * hidden)
+        nn.init.kaiming_uniform_(self.first.weight, nonlinearity="relu")
+        self.last = nn.Parameter(torch.randn(experts, hidden) * (1.0 / hidden**0.5))
+        self.bias = nn.Parameter(bias + torch.randn(experts) * BIAS_STD)
+        self.experts, self.hidden = experts, hidden
+
+    def forward(self, x: Tensor) -> Tensor:
+        """float32[n, width] to logits float32[n, experts]."""
+        units = torch.relu(self.first(x)).view(len(x), self.experts, self.hidden)
+        return (units * self.last).sum(dim=2) + self.bias

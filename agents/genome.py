@@ -1,0 +1,58 @@
+"""The recipe of an agent: gate, experts, encoder, training. Any genome can be trained on any stream."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+
+class Genome(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What an agent is made of, and how it is trained."""
+
+    gate: Literal["softmax"] = "softmax"
+    """Who decides how much each expert counts."""
+    gate_map: Literal["identity", "tanh"] = "tanh"
+    """Map of the inputs before the gate; a bounded one keeps outliers from routing everything."""
+    expert: Literal["logistic", "mlp"] = "mlp"
+    """What an expert is: a linear logit, or one hidden layer."""
+    experts: Annotated[int, Meta(ge=1, le=256)] = 8
+    """Experts in the mixture."""
+    hidden: Annotated[int, Meta(ge=1, le=1024)] = 32
+    """Units of an expert's hidden layer."""
+    encoder: Literal["piecewise_linear", "periodic"] = "piecewise_linear"
+    """How numbers enter."""
+    bins: Annotated[int, Meta(ge=2, le=256)] = 12
+    """Bins of the piecewise-linear encoder, or frequencies of the periodic one, per feature."""
+    embedding: Annotated[int, Meta(ge=1, le=256)] = 4
+    """Width of a categorical feature's embedding."""
+    dropout: Annotated[float, Meta(ge=0, lt=1)] = 0.1
+    """Share of the encoded inputs that a training step leaves out."""
+    learning_rate: Annotated[float, Meta(gt=0, le=1)] = 0.004
+    """Of AdamW."""
+    weight_decay: Annotated[float, Meta(ge=0, le=1)] = 0.01
+    """Of AdamW."""
+    batch: Annotated[int, Meta(ge=16, le=65_536)] = 1024
+    """Rows of a training step."""
+    epochs_max: Annotated[int, Meta(ge=1, le=1000)] = 30
+    """Passes over the training rows at most."""
+    patience: Annotated[int, Meta(ge=1, le=1000)] = 4
+    """Passes without gain on the later window before training stops."""
+    genuine_per_fraud: Annotated[float, Meta(ge=1, le=1e6)] = 30.0
+    """Genuine rows kept for each fraud while training; the prior is put right afterwards."""
+    validation_share: Annotated[float, Meta(gt=0, lt=1)] = 0.2
+    """Newest share of the window's time, for early stopping and calibration."""
+    refit: bool = True
+    """Train again on the whole window for as many passes as were best: the newest fraud is in the newest days."""
+    features: tuple[str, ...] = ()
+    """Features to use; all when empty."""
+    seed: Annotated[int, Meta(ge=0)] = 0
+    """Of initialisation, sampling and dropout."""
+
+    @property
+    def id(self) -> str:
+        """Names the recipe: its main parts, and a hash of all."""
+        digest = hashlib.sha256(msgspec.json.encode(self, order="deterministic")).hexdigest()[:8]
+        return f"{self.gate}-{self.expert}-{self.encoder}-{digest}"

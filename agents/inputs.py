@@ -1,0 +1,128 @@
+"""Features to numbers that a network can take: fitted on the training rows, kept with the weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+Features = NDArray[np.float32]  # [n, d]
+CODES_MAX = 4096  # most frequent category codes kept per feature; rarer ones count as unknown
+UNKNOWN, MISSING = 0, 1  # rows of an embedding; known codes follow
+
+
+@dataclass(frozen=True, slots=True)
+class InputStats:
+    """What the training rows looked like.
+
+    Attributes:
+        numeric: columns of the numeric features.
+        categorical: columns of the categorical ones.
+        median: float32[d], per column; a category's is its most frequent code.
+        center: float32[q] and scale: float32[q], of the squashed numeric features.
+        edges: float32[q, bins + 1], quantiles of the standardised numeric features.
+        codes: per categorical feature its known codes, ascending.
+    """
+
+    numeric: NDArray[np.int64]
+    categorical: NDArray[np.int64]
+    median: NDArray[np.float32]
+    center: NDArray[np.float32]
+    scale: NDArray[np.float32]
+    edges: NDArray[np.float32]
+    codes: tuple[NDArray[np.float32], ...]
+
+    @classmethod
+    def fit(cls, x: Features, categorical: Sequence[int], bins: int) -> InputStats:
+        """From training rows float32[n, d], n >= 1."""
+        is_category = np.zeros(x.shape[1], np.bool_)
+        is_category[list(categorical)] = True
+        numeric = np.flatnonzero(~is_category)
+        median = np.array([_typical(x[:, j], bool(is_category[j])) for j in range(x.shape[1])], np.float32)
+        filled = _squash(np.where(np.isnan(x[:, numeric]), median[numeric], x[:, numeric]))
+        center = filled.mean(axis=0) if len(numeric) else np.zeros(0)
+        scale = filled.std(axis=0) if len(numeric) else np.zeros(0)
+        scale = np.where(scale > 1e-9, scale, 1.0)
+        standard = (filled - center) / scale
+        edges = np.stack([_edges(standard[:, j], bins) for j in range(len(numeric))]) if len(numeric) else None
+        codes = tuple(_known_codes(x[:, j]) for j in np.flatnonzero(is_category))
+        return cls(
+            numeric=numeric.astype(np.int64),
+            categorical=np.flatnonzero(is_category).astype(np.int64),
+            median=median,
+            center=center.astype(np.float32),
+            scale=scale.astype(np.float32),
+            edges=np.zeros((0, bins + 1), np.float32) if edges is None else edges.astype(np.float32),
+            codes=codes,
+        )
+
+    def numbers(self, x: Features) -> Tensor:
+        """float32[n, q]: numeric features, missing ones at their median, squashed and standardised."""
+        values = x[:, self.numeric]
+        values = np.where(np.isfinite(values), values, self.median[self.numeric])
+        standard = (_squash(values) - self.center) / self.scale
+        return torch.from_numpy(np.clip(standard, -10.0, 10.0).astype(np.float32))
+
+    def rows(self, x: Features) -> Tensor:
+        """int64[n, c]: row of each category's embedding; a code that training never saw is unknown."""
+        columns = [_rows(x[:, j], known) for j, known in zip(self.categorical, self.codes, strict=True)]
+        return torch.from_numpy(np.stack(columns, axis=1) if columns else np.zeros((len(x), 0), np.int64))
+
+    def tensors(self) -> dict[str, Tensor]:
+        """For the weights' file."""
+        named = {
+            "numeric": self.numeric, "categorical": self.categorical, "median": self.median, "center": self.center,
+            "scale": self.scale, "edges": self.edges,
+        }  # fmt: skip
+        codes = {f"codes.{i}": known for i, known in enumerate(self.codes)}
+        return {f"inputs.{k}": torch.from_numpy(np.ascontiguousarray(v)) for k, v in {**named, **codes}.items()}
+
+    @classmethod
+    def of(cls, tensors: Mapping[str, Tensor]) -> InputStats:
+        """From the weights' file."""
+        found = {k.removeprefix("inputs."): v.numpy() for k, v in tensors.items() if k.startswith("inputs.")}
+        count = len(found["categorical"])
+        names = ("numeric", "categorical", "median", "center", "scale", "edges")
+        return cls(*(found[n] for n in names), codes=tuple(found[f"codes.{i}"] for i in range(count)))
+
+
+def _squash(values: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Signed logarithm: amounts and counts have heavy tails."""
+    wide = values.astype(np.float64)
+    return np.asarray(np.sign(wide) * np.log1p(np.abs(wide)))
+
+
+def _typical(column: NDArray[np.float32], is_category: bool) -> float:
+    known = column[np.isfinite(column)]
+    if not len(known):
+        return 0.0
+    if not is_category:
+        return float(np.median(known))
+    values, counts = np.unique(known, return_counts=True)
+    return float(values[counts.argmax()])
+
+
+def _edges(column: NDArray[np.float64], bins: int) -> NDArray[np.float64]:
+    """Quantiles, closer together in the upper tail where fraud is, and apart where many rows share a value."""
+    tail = max(bins // 3, 1)
+    levels = np.concatenate([np.linspace(0.0, 0.9, bins - tail + 1), 1.0 - 0.1 * 0.25 ** np.arange(1, tail), [1.0]])
+    edges = np.quantile(column, levels)
+    return np.maximum.accumulate(edges + np.arange(bins + 1) * 1e-4)
+
+
+def _known_codes(column: NDArray[np.float32]) -> NDArray[np.float32]:
+    values, counts = np.unique(column[np.isfinite(column) & (column != 0)], return_counts=True)
+    frequent = values[np.argsort(-counts, kind="stable")[:CODES_MAX]]
+    return np.sort(frequent).astype(np.float32)
+
+
+def _rows(column: NDArray[np.float32], known: NDArray[np.float32]) -> NDArray[np.int64]:
+    at = np.searchsorted(known, column)
+    inside = np.minimum(at, max(len(known) - 1, 0))
+    hit = (known[inside] == column) if len(known) else np.zeros(len(column), np.bool_)
+    rows = np.where(hit, inside + 2, UNKNOWN)
+    return np.where(np.isnan(column) | (column == 0), MISSING, rows).astype(np.int64)

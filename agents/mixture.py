@@ -1,0 +1,66 @@
+"""The pieces joined: numbers and categories in, one logit of the mixture out."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from agents.encoders import ENCODERS
+from agents.experts import EXPERTS
+from agents.gates import GATES
+from agents.genome import Genome
+
+UNKNOWN_RATE = 0.02  # of the known codes, in training, so that the row for unknown ones learns something
+
+
+class Mixture(nn.Module):
+    """A gated mixture of experts for a binary label, mixing probabilities.
+
+    `log p = logsumexp(log w + logsigmoid(e))` and `log (1 - p) = logsumexp(log w + logsigmoid(-e))`; the logit is their
+    difference.
+
+    Args:
+        genome: the recipe.
+        edges: float32[q, bins + 1] of the numeric features.
+        categories: rows of each categorical feature's embedding.
+        bias: logit of the base rate.
+
+    Source: Nguyen, Akbarian, Nguyen, Ho 2024, "A General Theory for Softmax Gating Multinomial Logistic Mixture of
+    Experts", eq. 1, in logarithms.
+    """
+
+    prior_shift: Tensor
+
+    def __init__(self, genome: Genome, edges: Tensor, categories: list[int], bias: float) -> None:
+        super().__init__()
+        self.register_buffer("prior_shift", torch.zeros(()))
+        encoder = ENCODERS[genome.encoder](edges)
+        self.encoder = encoder
+        self.embeddings = nn.ModuleList([nn.Embedding(rows, genome.embedding) for rows in categories])
+        width = int(encoder.out_features) + genome.embedding * len(categories)  # type: ignore[arg-type]
+        self.norm = nn.LayerNorm(width)
+        self.dropout = nn.Dropout(genome.dropout)
+        self.gate = GATES[genome.gate](width, genome)
+        self.experts = EXPERTS[genome.expert](width, genome, bias)
+
+    def forward(self, numbers: Tensor, rows: Tensor) -> Tensor:
+        """float32[n, q] and int64[n, c] to logits float32[n]."""
+        x = self._encode(numbers, rows)
+        log_weights, logits = self.gate(x), self.experts(x)
+        positive = torch.logsumexp(log_weights + nn.functional.logsigmoid(logits), dim=1)
+        negative = torch.logsumexp(log_weights + nn.functional.logsigmoid(-logits), dim=1)
+        logit = positive - negative
+        return logit if self.training else logit + self.prior_shift
+
+    def gate_weights(self, numbers: Tensor, rows: Tensor) -> Tensor:
+        """float32[n, experts]; each row sums to 1."""
+        log_weights: Tensor = self.gate(self._encode(numbers, rows))
+        return log_weights.exp()
+
+    def _encode(self, numbers: Tensor, rows: Tensor) -> Tensor:
+        if self.training and rows.numel():
+            forgotten = torch.rand(rows.shape) < UNKNOWN_RATE
+            rows = rows.masked_fill(forgotten, 0)
+        embedded = [table(rows[:, j]) for j, table in enumerate(self.embeddings)]
+        x: Tensor = self.dropout(self.norm(torch.cat([self.encoder(numbers), *embedded], dim=1)))
+        return x

@@ -1,0 +1,293 @@
+"""The fit: early stopping and calibration on a later window, then once more on all of it."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import platform
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from agents.calibration import Platt, fit_platt
+from agents.data_card import DataCard
+from agents.errors import GenomeError, TrainingDataError
+from agents.genome import Genome
+from agents.inputs import InputStats
+from agents.metrics import auc, average_precision, calibration_error
+from agents.mixture import Mixture
+from agents.model import Agent
+from agents.weights import all_tensors
+
+Features = NDArray[np.float32]  # [n, d]
+Progress = Callable[[float], None]
+FRAUDS_FOR_STOPPING = 5  # fewer frauds in the later window say nothing about when to stop
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Encoded rows: numbers float32[n, q], category rows int64[n, c], fraud float32[n]."""
+
+    numbers: Tensor
+    rows: Tensor
+    fraud: Tensor
+
+    def __len__(self) -> int:
+        return len(self.fraud)
+
+
+def train(
+    genome: Genome,
+    x: Features,
+    y: NDArray[np.bool_],
+    event_time: NDArray[np.int64],
+    *,
+    feature_names: Sequence[str],
+    categorical: frozenset[str] = frozenset(),
+    progress: Progress | None = None,
+    warm_start: Agent | None = None,
+    device: str = "cpu",
+    threads: int | None = None,
+) -> Agent:
+    """Train an agent.
+
+    The newest `validation_share` of the window's time decides when to stop and how to calibrate. With `refit` the agent
+    is then trained again on the whole window for as many passes as were best, since the newest fraud is in the newest
+    days; its calibration stays that of the first fit. Genuine rows are thinned to `genuine_per_fraud`, and the logit is
+    shifted back to the prior of all rows (`s = b s' / (b s' - s' + 1)`, Dal Pozzolo et al. 2015, b the share kept).
+
+    Args:
+        genome: the recipe.
+        x: float32[n, d]; NaN is missing, 0 in a category's column too.
+        y: bool[n].
+        event_time: int64[n], ms UTC.
+        feature_names: of the d columns.
+        categorical: those that hold codes.
+        progress: told the fraction done.
+        warm_start: an agent of the same genome and inputs whose weights are the start.
+        device: where to train; the agent comes back on the CPU.
+        threads: of torch, while training.
+
+    Raises:
+        TrainingDataError: no fraud, nothing genuine, or columns that don't fit their names.
+        GenomeError: the genome names features that aren't there.
+    """
+    x, names = _chosen(genome, x, tuple(feature_names))
+    _refuse_hopeless(x, y, names)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads or before)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            return _train(
+                genome, x, y, event_time, names, categorical, progress or (lambda _: None), warm_start, device
+            )
+    finally:
+        torch.set_num_threads(before)
+
+
+def _train(
+    genome: Genome,
+    x: Features,
+    y: NDArray[np.bool_],
+    event_time: NDArray[np.int64],
+    names: tuple[str, ...],
+    categorical: frozenset[str],
+    progress: Progress,
+    warm_start: Agent | None,
+    device: str,
+) -> Agent:
+    cut = _cut(event_time, y, genome.validation_share)
+    early, late = event_time < cut, event_time >= cut
+    columns = [j for j, name in enumerate(names) if name in categorical]
+    inputs = InputStats.fit(x[early], columns, genome.bins)
+    stage = 0.5 if genome.refit else 1.0
+    later = (x[late], y[late])
+    mixture, epochs = _fit(genome, inputs, x[early], y[early], later, genome.epochs_max, warm_start, device,
+                           lambda done: progress(done * stage))  # fmt: skip
+    held_out = Agent("", genome, _no_card(names, categorical), inputs, mixture, Platt())
+    logits = held_out.logits(x[late])
+    platt, calibration = fit_platt(logits, y[late])
+    metrics = _metrics(platt.apply(logits), y[late])
+    if genome.refit:
+        inputs = InputStats.fit(x, columns, genome.bins)
+        mixture, _ = _fit(genome, inputs, x, y, None, epochs, warm_start, device,
+                          lambda done: progress(stage + done * (1 - stage)))  # fmt: skip
+    card = DataCard(
+        genome=genome.id,
+        rows=len(x),
+        frauds=int(y.sum()),
+        from_event_time=int(event_time.min()),
+        to_event_time=int(event_time.max()),
+        validation_from_event_time=int(cut),
+        validation_rows=int(late.sum()),
+        validation_frauds=int(y[late].sum()),
+        epochs=epochs,
+        metrics=metrics,
+        calibration=calibration,
+        feature_names=names,
+        categorical=tuple(n for n in names if n in categorical),
+        seed=genome.seed,
+        warm_start=warm_start.id if warm_start else "",
+        versions={"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
+    )
+    progress(1.0)
+    agent = Agent("", genome, card, inputs, mixture, platt)
+    digest = hashlib.sha256(save(all_tensors(agent))).hexdigest()[:8]
+    return Agent(f"{genome.id}-{digest}", genome, card, inputs, mixture, platt)
+
+
+def _fit(
+    genome: Genome,
+    inputs: InputStats,
+    x: Features,
+    y: NDArray[np.bool_],
+    later: tuple[Features, NDArray[np.bool_]] | None,
+    epochs_max: int,
+    warm_start: Agent | None,
+    device: str,
+    progress: Progress,
+) -> tuple[Mixture, int]:
+    """A mixture, and the number of passes that was best (all of them without a later window)."""
+    torch.manual_seed(genome.seed)
+    rng = np.random.default_rng(genome.seed)
+    keep, shift = _thinned(y, genome.genuine_per_fraud, rng)
+    rows = _encoded(inputs, x[keep], y[keep], device)
+    base = float(np.clip(y[keep].mean(), 1e-6, 1 - 1e-6))
+    mixture = Mixture(genome, torch.from_numpy(inputs.edges), [len(c) + 2 for c in inputs.codes], _logit(base))
+    if warm_start is not None:
+        _warm(mixture, warm_start)
+    mixture.to(device)
+    check = _encoded(inputs, *later, device) if later is not None and later[1].sum() >= FRAUDS_FOR_STOPPING else None
+    best, best_epoch = _run(genome, mixture, rows, check, epochs_max, rng, progress)
+    mixture.load_state_dict(best)
+    return _shifted(mixture.cpu().eval(), shift), best_epoch
+
+
+def _run(
+    genome: Genome,
+    mixture: Mixture,
+    rows: _Rows,
+    check: _Rows | None,
+    epochs_max: int,
+    rng: np.random.Generator,
+    progress: Progress,
+) -> tuple[dict[str, Tensor], int]:
+    optimiser = torch.optim.AdamW(mixture.parameters(), lr=genome.learning_rate, weight_decay=genome.weight_decay)
+    loss = nn.BCEWithLogitsLoss()
+    best, best_epoch, best_ap = copy.deepcopy(mixture.state_dict()), epochs_max, -1.0
+    for epoch in range(1, epochs_max + 1):
+        mixture.train()
+        for at in _batches(len(rows), genome.batch, rng):
+            optimiser.zero_grad()
+            value = loss(mixture(rows.numbers[at], rows.rows[at]), rows.fraud[at])
+            value.backward()
+            optimiser.step()
+        progress(epoch / epochs_max)
+        if check is None:
+            continue
+        ap = _ap(mixture, check)
+        if ap > best_ap:
+            best, best_epoch, best_ap = copy.deepcopy(mixture.state_dict()), epoch, ap
+        elif epoch - best_epoch >= genome.patience:
+            break
+    if check is None:
+        best = mixture.state_dict()
+    return best, best_epoch
+
+
+def _ap(mixture: Mixture, rows: _Rows) -> float:
+    mixture.eval()
+    with torch.inference_mode():
+        parts = [mixture(rows.numbers[i : i + 8192], rows.rows[i : i + 8192]).cpu() for i in range(0, len(rows), 8192)]
+    return average_precision(rows.fraud.cpu().numpy() > 0, torch.cat(parts).numpy().astype(np.float64))
+
+
+def _batches(n: int, size: int, rng: np.random.Generator) -> Iterator[Tensor]:
+    order = torch.from_numpy(rng.permutation(n))
+    yield from (order[i : i + size] for i in range(0, n, size))
+
+
+def _encoded(inputs: InputStats, x: Features, y: NDArray[np.bool_], device: str) -> _Rows:
+    fraud = torch.from_numpy(y.astype(np.float32))
+    return _Rows(inputs.numbers(x).to(device), inputs.rows(x).to(device), fraud.to(device))
+
+
+def _thinned(y: NDArray[np.bool_], per_fraud: float, rng: np.random.Generator) -> tuple[NDArray[np.intp], float]:
+    """Rows kept, and what to add to their logit for the prior of all rows."""
+    fraud, genuine = np.flatnonzero(y), np.flatnonzero(~y)
+    wanted = int(per_fraud * len(fraud))
+    if wanted >= len(genuine):
+        return np.arange(len(y)), 0.0
+    kept = rng.choice(genuine, wanted, replace=False)
+    return np.sort(np.concatenate([fraud, kept])), float(np.log(wanted / len(genuine)))
+
+
+def _shifted(mixture: Mixture, shift: float) -> Mixture:
+    """The mixture with `shift` added to its logit: a buffer, so that it travels with the weights."""
+    mixture.prior_shift.fill_(shift)
+    return mixture
+
+
+def _warm(mixture: Mixture, agent: Agent) -> None:
+    """Take over every tensor that has the same shape."""
+    mine, theirs = mixture.state_dict(), agent.mixture.state_dict()
+    fitting = {k: v for k, v in theirs.items() if k in mine and v.shape == mine[k].shape}
+    mixture.load_state_dict({**mine, **fitting})
+    mixture.prior_shift.zero_()
+
+
+def _cut(event_time: NDArray[np.int64], y: NDArray[np.bool_], share: float) -> int:
+    """Event time from which rows are for validation; never so late or early that one side has no fraud."""
+    first, last = int(event_time.min()), int(event_time.max())
+    cut = last - int((last - first) * share)
+    frauds = np.sort(event_time[y])
+    if len(frauds) < 2 or frauds[0] == frauds[-1]:
+        return cut if (event_time < cut).any() and y[event_time < cut].any() else last + 1
+    return int(np.clip(cut, frauds[0] + 1, frauds[-1]))
+
+
+def _metrics(logits: NDArray[np.float32], fraud: NDArray[np.bool_]) -> dict[str, float]:
+    if not fraud.any() or fraud.all():
+        return {}
+    score = 0.5 * (1.0 + np.tanh(0.5 * logits.astype(np.float64)))
+    return {
+        "average_precision": average_precision(fraud, score),
+        "auc": auc(fraud, score),
+        "calibration_error": calibration_error(fraud, score),
+    }
+
+
+def _chosen(genome: Genome, x: Features, names: tuple[str, ...]) -> tuple[Features, tuple[str, ...]]:
+    if x.ndim != 2 or x.shape[1] != len(names):
+        raise TrainingDataError("features", f"shape {x.shape}", f"a matrix with {len(names)} named columns")
+    if not genome.features:
+        return x, names
+    missing = sorted(set(genome.features) - set(names))
+    if missing:
+        raise GenomeError("genome.features", missing, f"some of {sorted(names)}")
+    return x[:, [names.index(n) for n in genome.features]], genome.features
+
+
+def _refuse_hopeless(x: Features, y: NDArray[np.bool_], names: tuple[str, ...]) -> None:
+    if not names or len(x) != len(y):
+        raise TrainingDataError("rows", f"{len(x)} features and {len(y)} labels", "as many of each, and a feature")
+    if not y.any() or y.all():
+        raise TrainingDataError("labels", f"{int(y.sum())} frauds of {len(y)}", "at least one of each class")
+
+
+def _no_card(names: tuple[str, ...], categorical: frozenset[str]) -> DataCard:
+    """Stands in while the first fit is judged."""
+    return DataCard(
+        genome="", rows=0, frauds=0, from_event_time=0, to_event_time=0, validation_from_event_time=0,
+        validation_rows=0, validation_frauds=0, epochs=0, metrics={}, calibration="", feature_names=names,
+        categorical=tuple(sorted(categorical)), seed=0, warm_start="", versions={},
+    )  # fmt: skip
+
+
+def _logit(p: float) -> float:
+    return float(np.log(p / (1.0 - p)))

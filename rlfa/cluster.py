@@ -1,0 +1,174 @@
+"""Ray: start a local one, or join the cluster that the environment names."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray._private import ray_constants
+from ray.actor import ActorHandle
+from ray.exceptions import GetTimeoutError, RayActorError, RayTaskError
+
+from rlfa.config import Service
+from rlfa.errors import RlfaError
+from rlfa.free_agency.actor import ManagerActor
+from rlfa.hosts.actor import RemoteHost
+from rlfa.lanes.actor import LaneActor
+from rlfa.lanes.intake import intake_of
+from rlfa.lanes.session import LaneStatus
+from rlfa.telemetry import logger
+
+OBJECT_STORE_BYTES = 128 * 2**20  # batches pass through it only on their way to a remote host
+LOGICAL_CPUS = 64  # Ray's CPUs are tickets, not cores: lanes, hosts and trainers bound their own threads
+ADDRESS = "RAY_ADDRESS"
+
+
+class ClusterError(RlfaError):
+    """Ray can't be started or joined."""
+
+
+@contextmanager
+def cluster(folder: Path) -> Iterator[None]:
+    """Ray for the time of the block: the cluster that `RAY_ADDRESS` names, or a local one that ends with the block.
+
+    A local Ray listens on loopback only, has no dashboard (its job API would run anyone's code), and asks everybody for
+    a token that only this process and its children know.
+
+    Raises:
+        ClusterError: Ray doesn't start, or the cluster doesn't answer.
+    """
+    address = os.environ.get(ADDRESS)
+    try:
+        _join(address) if address else _start(folder)
+    except (RuntimeError, ConnectionError, ValueError, OSError) as error:
+        raise ClusterError(f"Ray at {address or 'this machine'}: {error}") from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _join(address: str) -> None:
+    ray.init(address=address, log_to_driver=False, configure_logging=False, namespace="rlfa")
+    logger().info("ray_joined", url=address)
+
+
+def _start(folder: Path) -> None:
+    # Ray's own switch for "one machine only", on by default elsewhere than on Linux: its ports bind to 127.0.0.1. The
+    # variable is for Ray's processes; in this one it was read when Ray was imported, so the constant is set as well.
+    ray_constants.ENABLE_RAY_CLUSTER = False
+    os.environ.update(
+        {
+            "RAY_AUTH_MODE": "token",
+            "RAY_AUTH_TOKEN": secrets.token_hex(32),
+            "RAY_USAGE_STATS_ENABLED": "0",
+            "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+            "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+            "RAY_DEDUP_LOGS": "0",
+        }
+    )
+    ray.init(
+        address="local",
+        namespace="rlfa",
+        include_dashboard=False,
+        num_cpus=LOGICAL_CPUS,
+        object_store_memory=OBJECT_STORE_BYTES,
+        log_to_driver=False,
+        configure_logging=False,
+        logging_level="ERROR",
+        _node_ip_address="127.0.0.1",
+        _temp_dir=_temp_dir(folder),
+    )
+    logger().info("ray_started", folder=str(folder))
+
+
+def _temp_dir(folder: Path) -> str:
+    """Ray's sockets live there, and a socket's path may have 107 bytes: a deep folder doesn't do."""
+    wanted = folder.resolve() / "ray"
+    if len(str(wanted)) < 40:
+        return str(wanted)
+    return tempfile.mkdtemp(prefix="rlfa-ray-")
+
+
+@dataclass(slots=True)
+class RunningService:
+    """A started service: handles of its actors.
+
+    Attributes:
+        lanes: a `LaneActor` each.
+        manager: the `ManagerActor`.
+        host: the `RemoteHost`, where some slot lives remotely.
+        lives: of each lane, the reference that is ready when its `run` has returned or failed for good.
+    """
+
+    lanes: list[ActorHandle]
+    manager: ActorHandle
+    host: ActorHandle | None
+    lives: list[ray.ObjectRef[None]]
+
+    def statuses(self, wait_s: float = 5.0) -> list[LaneStatus | None]:
+        """Of each lane, None while it starts or recovers."""
+        return [_ask(lane.status, wait_s) for lane in self.lanes]
+
+    def failure(self) -> str | None:
+        """Why a lane has ended although nobody stopped it, in one line."""
+        ended, _ = ray.wait(self.lives, num_returns=1, timeout=0)
+        if not ended:
+            return None
+        try:
+            ray.get(ended[0])
+        except RayTaskError as error:
+            return str(error.cause)
+        return "a lane has ended"
+
+    def stop(self, wait_s: float = 30.0) -> None:
+        """Let the manager finish its cohort and each lane its turn; returns when they have, or the time is up."""
+        _ask(self.manager.stop, wait_s)
+        for lane in self.lanes:
+            _ask(lane.stop, wait_s)
+        ray.wait(self.lives, num_returns=len(self.lives), timeout=wait_s)
+
+
+def start_service(service: Service) -> RunningService:
+    """Start hosts, lanes and the manager on the Ray that `cluster` has started or joined.
+
+    Raises:
+        RlfaError: an actor can't be constructed: no lineup yet, an agent's weights are wrong, a folder isn't writable.
+    """
+    settings = service.settings
+    host = None
+    if settings.hosts.remote_slots:
+        options = RemoteHost.options(num_gpus=settings.hosts.gpus)
+        host = options.remote(intake_of(service).feature_names, settings.lanes.threads)
+    lanes = [LaneActor.remote(service, i, host) for i in range(settings.lanes.count)]
+    try:
+        ray.get([lane.pid.remote() for lane in lanes])
+        manager = ManagerActor.remote(service, lanes)
+        ray.get(manager.pid.remote())
+    except RayActorError as error:
+        raise ClusterError(_cause(error)) from error
+    lives = [lane.run.remote() for lane in lanes]
+    manager.run.remote()
+    logger().info("service_started", lanes=len(lanes))
+    return RunningService(lanes, manager, host, lives)
+
+
+def _ask(method: Any, wait_s: float) -> Any:  # Ray's methods are untyped
+    """An actor's answer, or None where it is away or slow: nobody waits for a single actor."""
+    try:
+        return ray.get(method.remote(), timeout=wait_s)
+    except (RayActorError, GetTimeoutError):
+        return None
+
+
+def _cause(error: RayActorError) -> str:
+    """The line of our own error at the bottom of Ray's report."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else "an actor could not be started"

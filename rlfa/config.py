@@ -1,0 +1,217 @@
+"""`rlfa.toml` to frozen settings, once at start: unknown keys and values out of bounds stop it in one line."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from agents.genome import Genome
+from rlfa.errors import ConfigError
+from rlfa.free_agency.rules import FreeAgencyRules
+from streams.kafka.settings import KafkaSettings
+from streams.spec import StreamSpec, load_spec
+
+DAY_MS = 86_400_000
+
+
+class Topics(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Names of the topics."""
+
+    transactions: str = "transactions"
+    """In: the user's records."""
+    labels: str = "labels"
+    """In: the truth, days later."""
+    decisions: str = "decisions"
+    """Out: one per transaction."""
+    dead_letters: str = "dead-letters"
+    """Out: what could not be read, with a reason."""
+    roster_events: str = "roster-events"
+    """Out: every entry of the ledger."""
+    partitions: Annotated[int, Meta(ge=1, le=10_000)] = 1
+    """Partitions of the topics that `rlfa topics create` makes."""
+    replication: Annotated[int, Meta(ge=1, le=10)] = 1
+    """Copies of each partition that the cluster keeps, for `rlfa topics create`."""
+
+
+class LaneSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How a lane takes its share of the stream."""
+
+    count: Annotated[int, Meta(ge=1, le=1024)] = 1
+    """Lanes; partition p belongs to lane p modulo count. More than one only where the key is the only entity."""
+    batch_max: Annotated[int, Meta(ge=1, le=65_536)] = 2048
+    """Transactions in one batch at most."""
+    poll_ms: Annotated[int, Meta(ge=1, le=10_000)] = 20
+    """How long a lane waits for the first record of a batch, in milliseconds."""
+    producers: Annotated[int, Meta(ge=1, le=8)] = 3
+    """Transactional producers in turn: a broker may still be closing one's last transaction."""
+    commit_timeout_s: Annotated[float, Meta(gt=0, le=300)] = 10.0
+    """After so many seconds without an answer a commit counts as of unknown outcome."""
+    turn_limit_s: Annotated[float, Meta(gt=1, le=3600)] = 60.0
+    """A turn that takes longer ends the lane's process; Ray starts it again."""
+    snapshot_every_s: Annotated[float, Meta(gt=0, le=86_400)] = 30.0
+    """Seconds between snapshots of the feature state."""
+    labels_waiting_max: Annotated[int, Meta(ge=1, le=100_000_000)] = 1_000_000
+    """Labels held until event time reaches them; above it a lane stops reading labels for a while."""
+    threads: Annotated[int, Meta(ge=1, le=256)] = 1
+    """Threads for scoring in each lane."""
+
+
+class HostSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where the agents are held."""
+
+    remote_slots: tuple[str, ...] = ()
+    """Slots whose agents, and whose probationers, live in a Ray actor of their own; `["*"]` means all."""
+    wait_s: Annotated[float, Meta(gt=0, le=60)] = 5.0
+    """How long a batch waits for a remote host, its restart included, before the rest decides without it."""
+    gpus: Annotated[float, Meta(ge=0, le=8)] = 0.0
+    """GPUs of the remote host."""
+
+
+class TrainerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How free agents are trained."""
+
+    threads: Annotated[int, Meta(ge=1, le=256)] = 1
+    """Threads of one training."""
+    window_days: Annotated[int, Meta(ge=2, le=3650)] = 28
+    """Matured days that a training takes at most, the newest."""
+    gate_days: Annotated[int, Meta(ge=1, le=365)] = 2
+    """Newest matured days kept from a training, for its comparison with the incumbent."""
+    concurrent_max: Annotated[int, Meta(ge=1, le=64)] = 1
+    """Trainings at once."""
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """All of `rlfa.toml`."""
+
+    name: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{0,40}$")] = "rlfa"
+    """Of this service: the prefix of its consumer group and transactional ids."""
+    stream: str = "stream.toml"
+    """The stream spec's file, relative to this one."""
+    state: str = ".rlfa/state"
+    """Folder for snapshots, journals, the outcome log, agents and the default database, relative to this file."""
+    database: str = ""
+    """SQLAlchemy URL; SQLite in the state folder when empty."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least severe log line."""
+    kafka: KafkaSettings = KafkaSettings()
+    topics: Topics = Topics()
+    lanes: LaneSettings = LaneSettings()
+    hosts: HostSettings = HostSettings()
+    trainers: TrainerSettings = TrainerSettings()
+    free_agency: FreeAgencyRules = FreeAgencyRules()
+    genomes: dict[str, Genome] = {}
+    """Families that scouting may try, by name."""
+    slots: dict[str, str] = {}
+    """Slots of the lineup, each with the family of its first agent."""
+
+
+class Service(msgspec.Struct, frozen=True, kw_only=True):
+    """Settings with their files read and their paths made absolute: what the service is started with."""
+
+    settings: Settings
+    spec: StreamSpec
+    root: str
+
+    @property
+    def state(self) -> Path:
+        """The state folder."""
+        return Path(self.root) / self.settings.state
+
+    @property
+    def journals(self) -> Path:
+        """A journal per lane."""
+        return self.state / "journal"
+
+    @property
+    def outcomes(self) -> Path:
+        """The outcome log."""
+        return self.state / "outcomes"
+
+    @property
+    def agents(self) -> Path:
+        """A folder per agent."""
+        return self.state / "agents"
+
+    @property
+    def lineup_file(self) -> Path:
+        """The lineup that a starting lane takes."""
+        return self.state / "lineup.json"
+
+    @property
+    def database(self) -> str:
+        """SQLAlchemy URL."""
+        return self.settings.database or f"sqlite:///{self.state / 'rlfa.db'}"
+
+    def snapshot(self, lane: int) -> Path:
+        """Where a lane keeps its feature state."""
+        return self.state / "snapshots" / f"lane-{lane}.safetensors"
+
+
+def load_service(path: Path) -> Service:
+    """Read `rlfa.toml` and the stream spec that it names.
+
+    Raises:
+        ConfigError: a key is unknown, a value is out of bounds, a file is missing or not writable.
+        streams.errors.StreamsError: the stream spec is wrong.
+    """
+    settings = parse_settings(_read(path), str(path))
+    root = path.resolve().parent
+    service = Service(settings=settings, spec=load_spec(root / settings.stream), root=str(root))
+    _refuse_split_entities(service, path)
+    _ensure_writable(service.state, path)
+    return service
+
+
+def parse_settings(text: str, where: str) -> Settings:
+    """TOML to settings.
+
+    Raises:
+        ConfigError: with the key, what was found and what is allowed.
+    """
+    try:
+        return msgspec.toml.decode(text, type=Settings)
+    except msgspec.ValidationError as error:
+        raise _readable(error, where) from error
+    except msgspec.DecodeError as error:
+        raise ConfigError(where, str(error), "TOML") from error
+
+
+def _readable(error: msgspec.ValidationError, where: str) -> ConfigError:
+    """msgspec says what it expected and at which path; our line says key, found, allowed."""
+    text = str(error)
+    match = re.match(r"(?P<what>.*?)(?: - at `\$?\.?(?P<path>.*)`)?$", text)
+    assert match is not None
+    key = match["path"] or ""
+    unknown = re.match(r"Object contains unknown field `(?P<name>.*)`", match["what"])
+    if unknown:
+        key = f"{key}.{unknown['name']}".lstrip(".")
+        return ConfigError(f"{where} {key}", unknown["name"], "a key of docs/reference/configuration.md")
+    return ConfigError(f"{where} {key}", match["what"], "see docs/reference/configuration.md")
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError as error:
+        raise ConfigError(str(path), error.strerror, "a readable TOML file") from error
+
+
+def _refuse_split_entities(service: Service, path: Path) -> None:
+    """With several lanes each sees only its partitions: exact for the key, wrong for everything else."""
+    count = service.settings.lanes.count
+    if count > 1 and len(service.spec.entities) > 1:
+        raise ConfigError(f"{path} lanes.count", count, "1 while the stream has entities besides its key")
+
+
+def _ensure_writable(folder: Path, path: Path) -> None:
+    probe = folder / ".writable"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise ConfigError(f"{path} state", f"{folder} ({error.strerror})", "a folder that can be written") from error

@@ -1,0 +1,135 @@
+"""Ray: a remote host, for a GPU that lanes share or for isolation, and the lane's side of it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import ray
+from numpy.typing import NDArray
+from ray.exceptions import GetTimeoutError, RayActorError
+
+from rlfa.hosts.scoring import AgentRef, Features, Host, InlineHost, Logits
+from rlfa.lineup.slots import AgentId
+from rlfa.telemetry import configure_logs, logger
+
+
+@ray.remote(max_restarts=-1, num_cpus=0)
+class RemoteHost:
+    """Agents in an actor of their own; Ray starts it again when it dies, and it loads what its lane asks for."""
+
+    def __init__(self, feature_names: tuple[str, ...], threads: int) -> None:
+        import torch
+
+        torch.set_num_threads(threads)
+        configure_logs()
+        self._host = InlineHost(feature_names)
+        self._held: frozenset[AgentId] = frozenset()
+
+    def load(self, refs: Sequence[AgentRef]) -> None:
+        """Hold exactly these agents."""
+        self._host.load(refs)
+        self._held = frozenset(ref.id for ref in refs)
+
+    def score(self, agents: Sequence[AgentId], features: Features) -> Logits | None:
+        """Logits float32[n, k], or None from a fresh actor that has no agents yet."""
+        return self._host.score(agents, features) if self._held.issuperset(agents) else None
+
+    def contributions(
+        self, agents: Sequence[AgentId], weights: NDArray[np.float64], features: Features
+    ) -> Features | None:
+        """See `Host.contributions`; None from a fresh actor."""
+        return self._host.contributions(agents, weights, features) if self._held.issuperset(agents) else None
+
+    def pid(self) -> int:
+        """For tests that kill it."""
+        return os.getpid()
+
+
+@dataclass(slots=True)
+class RemoteHostClient:
+    """The lane's side: asks the actor, and gives NaN for its agents when no answer comes in time.
+
+    Args:
+        actor: a `RemoteHost`.
+        wait_s: for one batch, restarts of the actor included; then its agents are left out of the batch.
+    """
+
+    actor: Any  # a Ray handle, untyped by Ray
+    wait_s: float
+    _refs: Sequence[AgentRef] = field(default_factory=tuple)
+
+    def load(self, refs: Sequence[AgentRef]) -> None:
+        """Hold exactly these agents, now and after each restart of the actor."""
+        self._refs = tuple(refs)
+        ray.get(self.actor.load.remote(self._refs))
+
+    def score(self, agents: Sequence[AgentId], features: Features) -> Logits:
+        """Logits float32[n, k], all NaN when the host stayed away."""
+        answer = self._ask("score", agents, features)
+        return np.full((len(features), len(agents)), np.nan, np.float32) if answer is None else answer
+
+    def contributions(self, agents: Sequence[AgentId], weights: NDArray[np.float64], features: Features) -> Features:
+        """See `Host.contributions`; zeros when the host stayed away."""
+        answer = self._ask("contributions", agents, weights, features)
+        return np.zeros(features.shape, np.float32) if answer is None else answer
+
+    def _ask(self, method: str, *args: object) -> NDArray[np.float32] | None:
+        """The answer to one batch, tried again on a restarted actor until the time is up."""
+        deadline = time.monotonic() + self.wait_s
+        while (left := deadline - time.monotonic()) > 0:
+            try:
+                answer: NDArray[np.float32] | None = ray.get(getattr(self.actor, method).remote(*args), timeout=left)
+            except GetTimeoutError:
+                break
+            except RayActorError:
+                continue  # each try waits for Ray's own restart; the deadline bounds them all
+            if answer is not None:
+                return answer
+            self.actor.load.remote(self._refs)  # a restarted actor: the next try queues behind the load
+        logger().warning("host_stayed_away", host="remote", waited_s=self.wait_s)
+        return None
+
+
+@dataclass(slots=True)
+class SplitHost:
+    """Some agents inline, some remote: the lineup's rest decides while the remote host is away.
+
+    Args:
+        inline: for agents that `is_remote` doesn't name.
+        remote: for those that it names.
+        remote_agents: ids now held remotely; set by the lane with each lineup.
+    """
+
+    inline: InlineHost
+    remote: RemoteHostClient
+    remote_agents: frozenset[AgentId] = frozenset()
+
+    def load(self, refs: Sequence[AgentRef]) -> None:
+        """Hold exactly these agents, each where it belongs."""
+        self.inline.load([ref for ref in refs if ref.id not in self.remote_agents])
+        self.remote.load([ref for ref in refs if ref.id in self.remote_agents])
+
+    def score(self, agents: Sequence[AgentId], features: Features) -> Logits:
+        """Logits float32[n, k]."""
+        logits = self.inline.score(agents, features)
+        there = [j for j, agent in enumerate(agents) if agent in self.remote_agents]
+        if there:
+            logits[:, there] = self.remote.score([agents[j] for j in there], features)
+        return logits
+
+    def contributions(self, agents: Sequence[AgentId], weights: NDArray[np.float64], features: Features) -> Features:
+        """See `Host.contributions`, over both."""
+        there = np.array([agent in self.remote_agents for agent in agents])
+        parts: list[tuple[Host, NDArray[np.bool_]]] = [(self.inline, ~there), (self.remote, there)]
+        total = np.zeros(features.shape, np.float32)
+        for host, mine in parts:
+            if mine.any():
+                share = weights[mine].sum() / weights.sum()
+                names = [agent for agent, is_mine in zip(agents, mine, strict=True) if is_mine]
+                total += share * host.contributions(names, weights[mine], features)
+        return total

@@ -1,0 +1,165 @@
+"""Ray: a lane as an actor that Ray starts again when it dies."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+
+import ray
+import torch
+from ray.actor import ActorHandle
+
+from rlfa.config import Service
+from rlfa.hosts.actor import RemoteHostClient, SplitHost
+from rlfa.hosts.scoring import Host, HostError, InlineHost
+from rlfa.lanes.clients import connect
+from rlfa.lanes.intake import intake_of
+from rlfa.lanes.session import LaneStatus, Session, held, turns
+from rlfa.lineup.plan import Plan, read_plan
+from rlfa.outcomes.journal import Journal
+from rlfa.telemetry import configure_logs, logger
+from streams.errors import StreamsError
+
+RECONNECT_S = 1.0
+WATCHDOG_EXIT = 70
+
+
+@ray.remote(max_restarts=-1, max_task_retries=-1, num_cpus=0, max_concurrency=8)
+class LaneActor:
+    """One lane: `run` is its life, the rest are short questions answered beside it.
+
+    Args:
+        service: settings and paths.
+        lane: its number, 0 to count - 1.
+        remote: a `RemoteHost` for the slots that live there, or None.
+    """
+
+    def __init__(self, service: Service, lane: int, remote: ActorHandle | None) -> None:
+        configure_logs(service.settings.log_level)
+        torch.set_num_threads(service.settings.lanes.threads)
+        self._service, self._lane = service, lane
+        intake = intake_of(service)
+        self._host = _host(service, intake.feature_names, remote)
+        self._plans: SimpleQueue[Plan] = SimpleQueue()
+        self._plan = read_plan(service.lineup_file)
+        _load(self._host, service, self._plan, self._plan)
+        self._stop = threading.Event()
+        self._turn_began: float | None = None
+        self._session: Session | None = None
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def run(self) -> None:
+        """Decide until `stop`; after each trouble with the broker, connect and recover anew.
+
+        Raises:
+            RlfaError: the state and the broker don't belong together, or a journal can't be written.
+        """
+        while not self._stop.is_set():
+            try:
+                self._live()
+            except (StreamsError, HostError) as error:
+                logger().warning("lane_reconnects", lane=self._lane, error=str(error))
+                self._stop.wait(RECONNECT_S)
+
+    def stop(self) -> None:
+        """Finish the turn in hand, write a snapshot, and let `run` return."""
+        self._stop.set()
+
+    def set_plan(self, plan: Plan) -> None:
+        """Load a new lineup's agents now, and play by it from the next batch on."""
+        _load(self._host, self._service, plan, self._plan)
+        self._plans.put(plan)
+
+    def status(self) -> LaneStatus | None:
+        """Counts and event time; None while the lane recovers."""
+        session = self._session
+        return session.status() if session else None
+
+    def pid(self) -> int:
+        """For tests that kill it."""
+        return os.getpid()
+
+    def _live(self) -> None:
+        self._turn_began = time.monotonic()
+        clients = connect(self._service, self._lane)
+        session = Session(
+            service=self._service,
+            lane=self._lane,
+            intake=intake_of(self._service),
+            host=self._host,
+            journal=Journal(self._service.journals / f"lane-{self._lane}"),
+            plan=self._plan,
+            clients=clients,
+            wall_ms=lambda: time.time_ns() // 1_000_000,
+        )
+        try:
+            self._turn_began = None  # a long replay is no hang: it has its own progress
+            session.recover()
+            self._session = session
+            turns(session, stopped=self._stop.is_set, between=self._between(session))
+            session.snapshot()
+        finally:
+            self._turn_began = None
+            self._session = None
+            session.journal.close()
+            clients.close()
+
+    def _between(self, session: Session) -> Callable[[int], None]:
+        """After each turn: feed the watchdog, take a new lineup, write a snapshot when it is time."""
+        every = self._service.settings.lanes.snapshot_every_s
+        last = time.monotonic()
+
+        def between(_records: int) -> None:
+            nonlocal last
+            self._turn_began = now = time.monotonic()
+            self._take_newest_plan(session)
+            if now - last >= every:
+                session.snapshot()
+                last = time.monotonic()
+
+        return between
+
+    def _take_newest_plan(self, session: Session) -> None:
+        try:
+            while True:
+                self._plan = self._plans.get_nowait()
+        except Empty:
+            pass
+        if self._plan != session.plan:
+            if isinstance(self._host, SplitHost):
+                self._host.remote_agents = _remote_agents(self._service, self._plan)
+            session.use(self._plan)
+
+    def _watch(self) -> None:
+        """End the process when a client's call never returns; Ray starts it again, and it recovers."""
+        limit = self._service.settings.lanes.turn_limit_s
+        while True:
+            time.sleep(limit / 20)
+            began = self._turn_began
+            if began is not None and time.monotonic() - began > limit:
+                logger().error("lane_hung", lane=self._lane, limit_s=limit)
+                os._exit(WATCHDOG_EXIT)
+
+
+def _host(service: Service, feature_names: tuple[str, ...], remote: ActorHandle | None) -> Host:
+    inline = InlineHost(feature_names)
+    if remote is None:
+        return inline
+    return SplitHost(inline, RemoteHostClient(remote, service.settings.hosts.wait_s))
+
+
+def _load(host: Host, service: Service, plan: Plan, current: Plan) -> None:
+    """Hold the agents of the plan in force and of the one to come."""
+    if isinstance(host, SplitHost):
+        host.remote_agents = _remote_agents(service, current) | _remote_agents(service, plan)
+    host.load(held(current, plan))
+
+
+def _remote_agents(service: Service, plan: Plan) -> frozenset[str]:
+    """The agents, probationers included, of the slots that the settings place on the remote host."""
+    slots = service.settings.hosts.remote_slots
+    seats = [(s.id, s.incumbent) for s in plan.lineup.slots] + [(s.slot, s.agent) for s in plan.lineup.shadows]
+    return frozenset(agent for slot, agent in seats if "*" in slots or slot in slots)

@@ -1,0 +1,79 @@
+"""Where a lane starts: from its newest snapshot, through what it had already committed, to what is new."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rlfa.errors import RlfaError
+
+TopicPartition = tuple[str, int]
+
+
+class RecoveryError(RlfaError):
+    """The broker no longer has what the lane's state has to be rebuilt from."""
+
+    def __init__(self, where: str, found: object, allowed: str) -> None:
+        super().__init__(where, found, allowed)
+
+    def __str__(self) -> str:
+        return "{}: found {}, allowed: {}".format(*self.args)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What to read again in silence, per partition.
+
+    Attributes:
+        start: the first offset to read.
+        live: the first offset that has no decision yet; what lies before it is replayed without emitting.
+    """
+
+    start: Mapping[TopicPartition, int]
+    live: Mapping[TopicPartition, int]
+
+
+def route(
+    *,
+    snapshot: Mapping[TopicPartition, int],
+    committed: Mapping[TopicPartition, int | None],
+    retained: Mapping[TopicPartition, tuple[int, int]],
+) -> Route:
+    """Plan a lane's start.
+
+    Args:
+        snapshot: offsets that the feature state stands for; empty without a snapshot.
+        committed: of the group, None where it never committed.
+        retained: the broker's first offset, and the one after its last, of every partition of this lane.
+
+    Raises:
+        RecoveryError: the snapshot or the committed offset lies outside what the broker has.
+    """
+    start, live = {}, {}
+    for place, (first, end) in retained.items():
+        begin = snapshot.get(place, first)
+        target = committed.get(place)
+        goes_on_at = begin if target is None else max(begin, target)
+        _refuse_lost(place, begin, first)
+        _refuse_forgotten(place, goes_on_at, end)
+        start[place], live[place] = begin, goes_on_at
+    return Route(start, live)
+
+
+def _refuse_lost(place: TopicPartition, begin: int, first: int) -> None:
+    if begin < first:
+        raise RecoveryError(
+            f"topic {place[0]} partition {place[1]}",
+            f"offset {first} as the broker's oldest, while the snapshot stands for {begin}",
+            "longer retention than the time since the last snapshot; or remove the snapshot to start without that part",
+        )
+
+
+def _refuse_forgotten(place: TopicPartition, offset: int, end: int) -> None:
+    if offset > end:
+        raise RecoveryError(
+            f"topic {place[0]} partition {place[1]}",
+            f"{end} as its end, while this lane had come to offset {offset}",
+            "the broker that the state folder was made with (an embedded one forgets when it ends); "
+            "or a new state folder",
+        )

@@ -1,0 +1,271 @@
+"""One lane's life with one set of clients: recover, then poll, step, journal, commit.
+
+The order within a turn is what makes it exact: the journal first (a second try is there twice, the last counts), then
+decisions, dead letters and input offsets in one Kafka transaction. Whatever goes wrong in between, the clients are
+closed and made anew with the same ids, which fences the old ones, and the lane goes on from the committed offsets.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import cycle
+
+import msgspec
+
+from rlfa.config import Service
+from rlfa.hosts.scoring import AgentRef, Host
+from rlfa.lanes.recovery import RecoveryError, TopicPartition, route
+from rlfa.lanes.step import Absorbed, Intake, columns_of, decide
+from rlfa.lineup.plan import Plan
+from rlfa.outcomes.journal import Journal
+from rlfa.telemetry import logger
+from streams.codec import encode_decision
+from streams.dead_letters import encode_dead_letter
+from streams.features.snapshot import load_snapshot, save_snapshot
+from streams.kafka.sink import Message, TransactionalSink
+from streams.kafka.source import Record, Source
+
+REPLAY_BATCH = 10_000
+REPLAY_POLL_S = 0.5
+REPLAY_SILENCE_S = 60.0
+LABEL_BATCH = 10_000
+
+
+class LaneStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """What a lane says of itself.
+
+    `event_time` is the event time up to which every transaction that the broker had is decided, ms UTC.
+    """
+
+    lane: int
+    decided: int
+    dead_letters: dict[str, int]
+    epoch: int
+    event_time: int | None
+    labels_waiting: int
+    state_bytes: int
+
+
+@dataclass(slots=True)
+class Clients:
+    """A lane's Kafka clients; they live and die together."""
+
+    transactions: Source
+    labels: Source
+    producers: Sequence[TransactionalSink]
+
+    def close(self) -> None:
+        """Close all; what was open in a transaction is aborted by the broker or fenced by the next clients."""
+        for client in (*self.producers, self.transactions, self.labels):
+            client.close()
+
+
+@dataclass(slots=True)
+class Session:
+    """A lane between two (re)connections.
+
+    Args:
+        service: settings.
+        lane: its number.
+        intake: fresh, to be filled by `recover`.
+        host: holds the agents of every plan that is handed in.
+        journal: of this lane.
+        plan: the lineup to begin with.
+        clients: fresh: their producers' `init` has fenced every older one before the committed offsets are read.
+        wall_ms: wall clock, ms UTC.
+    """
+
+    service: Service
+    lane: int
+    intake: Intake
+    host: Host
+    journal: Journal
+    plan: Plan
+    clients: Clients
+    wall_ms: Callable[[], int]
+    decided: int = 0
+    dead: Counter[str] = field(default_factory=Counter)
+    positions: dict[TopicPartition, int] = field(default_factory=dict)
+
+    def recover(self) -> None:
+        """Bring the feature state to the committed offsets, without emitting anything.
+
+        Raises:
+            RecoveryError: the broker no longer has what that needs.
+        """
+        snapshot = self._load_snapshot()
+        tx, labels = self._places()
+        committed = {**self.clients.transactions.committed(tx), **self.clients.labels.committed(labels)}
+        retained = {
+            **{place: self.clients.transactions.retained(place) for place in tx},
+            **{place: self.clients.labels.retained(place) for place in labels},
+        }
+        found = route(snapshot=snapshot, committed=committed, retained=retained)
+        label_records = _read_between(self.clients.labels, _only(found.start, labels), _only(found.live, labels))
+        for records in label_records:
+            self.intake.absorb([], records)
+        replayed = 0
+        for records in _read_between(self.clients.transactions, _only(found.start, tx), _only(found.live, tx)):
+            self.intake.absorb(records, [])
+            replayed += len(records)
+        self.positions = dict(found.live)
+        self.clients.transactions.assign(_only(found.live, tx))
+        self.clients.labels.assign(_only(found.live, labels))
+        self.journal.set_columns(columns_of(self.intake, self.plan.lineup))
+        logger().info("lane_recovered", lane=self.lane, replayed=replayed, epoch=self.plan.lineup.epoch)
+
+    def turn(self, producer: TransactionalSink) -> int:
+        """Poll a batch and see it through to the commit.
+
+        Returns:
+            Records taken in.
+
+        Raises:
+            streams.errors.StreamsError: the outcome is unknown or the broker is away: make the clients anew.
+        """
+        settings = self.service.settings.lanes
+        labels = self._poll_labels()
+        records = self.clients.transactions.consume(settings.batch_max, settings.poll_ms / 1000)
+        if not records and not labels:
+            return 0
+        absorbed = self.intake.absorb(records, labels)
+        messages = [*self._decide(absorbed), *self._dead_letters(absorbed)]
+        if labels:
+            self.journal.append_labels(absorbed.labels)
+        offsets = _next_offsets([*records, *labels])
+        producer.commit(messages, offsets, self.clients.transactions)
+        self.positions.update(offsets)
+        self.decided += len(absorbed.transactions.tx_id)
+        self.dead.update(letter.reason for letter in absorbed.dead)
+        return len(records) + len(labels)
+
+    def use(self, plan: Plan) -> None:
+        """Play by a new lineup from the next batch on; its agents are loaded already."""
+        self.host.load(plan.refs)
+        self.plan = plan
+        self.journal.set_columns(columns_of(self.intake, plan.lineup))
+        logger().info("lineup_taken", lane=self.lane, epoch=plan.lineup.epoch)
+
+    def snapshot(self) -> None:
+        """Write the feature state with the offsets that it stands for."""
+        topic = self.service.settings.topics.labels
+        offsets = dict(self.positions)
+        for partition, offset in self.intake.queue.first_offsets().items():
+            offsets[topic, partition] = min(offset, offsets.get((topic, partition), offset))
+        save_snapshot(
+            self.service.snapshot(self.lane),
+            self.intake.state,
+            offsets=offsets,
+            watermarks=self.intake.watermarks.by_partition,
+        )
+
+    def status(self) -> LaneStatus:
+        """Counts and event time, for the manager and for people."""
+        return LaneStatus(
+            lane=self.lane,
+            decided=self.decided,
+            dead_letters=dict(self.dead),
+            epoch=self.plan.lineup.epoch,
+            event_time=self.intake.watermarks.newest(),
+            labels_waiting=len(self.intake.queue),
+            state_bytes=self.intake.state.memory_bytes,
+        )
+
+    def _poll_labels(self) -> list[Record]:
+        if len(self.intake.queue) >= self.service.settings.lanes.labels_waiting_max:
+            return []  # event time has to catch up first
+        return self.clients.labels.consume(LABEL_BATCH, 0.0)
+
+    def _decide(self, absorbed: Absorbed) -> list[Message]:
+        tx = absorbed.transactions
+        if not tx.tx_id:
+            return []
+        decided = decide(
+            absorbed,
+            self.service.spec,
+            self.intake.feature_names,
+            self.plan.lineup,
+            self.host,
+            self.service.settings.free_agency.costs,
+            self.wall_ms(),
+        )
+        self.journal.append_decisions(decided.rows)
+        topic = self.service.settings.topics.decisions
+        return [
+            Message(topic, key, encode_decision(decision))
+            for key, decision in zip(tx.key, decided.decisions, strict=True)
+        ]
+
+    def _dead_letters(self, absorbed: Absorbed) -> list[Message]:
+        topic = self.service.settings.topics.dead_letters
+        return [Message(topic, letter.record.key, encode_dead_letter(letter)) for letter in absorbed.dead]
+
+    def _places(self) -> tuple[list[TopicPartition], list[TopicPartition]]:
+        """This lane's partitions of both topics: the same numbers, since both are keyed alike."""
+        topics, count = self.service.settings.topics, self.service.settings.lanes.count
+        mine = [
+            [(topic, p) for p in source.partitions(topic) if p % count == self.lane]
+            for topic, source in (
+                (topics.transactions, self.clients.transactions),
+                (topics.labels, self.clients.labels),
+            )
+        ]
+        return mine[0], mine[1]
+
+    def _load_snapshot(self) -> Mapping[TopicPartition, int]:
+        path = self.service.snapshot(self.lane)
+        if not path.exists():
+            return {}
+        loaded = load_snapshot(path, self.intake.state)
+        self.intake.watermarks.by_partition = dict(loaded.watermarks)
+        return loaded.offsets
+
+
+def turns(session: Session, *, stopped: Callable[[], bool], between: Callable[[int], None]) -> None:
+    """Turn after turn, producers in turn, until told to stop; `between` runs after each with its record count."""
+    producers = cycle(session.clients.producers)
+    while not stopped():
+        between(session.turn(next(producers)))
+
+
+def held(plan: Plan, following: Plan) -> tuple[AgentRef, ...]:
+    """The agents of both plans: loaded before the change, so that no batch waits for weights."""
+    return tuple({ref.id: ref for ref in (*plan.refs, *following.refs)}.values())
+
+
+def _next_offsets(records: Sequence[Record]) -> dict[TopicPartition, int]:
+    """The offsets to commit: per partition the last one taken, plus one."""
+    offsets: dict[TopicPartition, int] = {}
+    for record in records:
+        place = (record.topic, record.partition)
+        offsets[place] = max(offsets.get(place, 0), record.offset + 1)
+    return offsets
+
+
+def _only(offsets: Mapping[TopicPartition, int], places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+    return {place: offsets[place] for place in places}
+
+
+def _read_between(
+    source: Source, start: Mapping[TopicPartition, int], end: Mapping[TopicPartition, int]
+) -> Iterator[list[Record]]:
+    """Batches of the records from `start` up to, not including, `end`, all partitions together.
+
+    Raises:
+        RecoveryError: the broker stops giving records that it said it had.
+    """
+    source.assign(start)
+    last = time.monotonic()
+    while any(source.positions()[place] < offset for place, offset in end.items()):
+        records = source.consume(REPLAY_BATCH, REPLAY_POLL_S)
+        wanted = [r for r in records if r.offset < end[r.topic, r.partition]]
+        if records:
+            last = time.monotonic()
+            yield wanted
+        elif time.monotonic() - last > REPLAY_SILENCE_S:
+            raise RecoveryError(
+                "replay", f"no record for {REPLAY_SILENCE_S:.0f} s", "records up to the committed offset"
+            )

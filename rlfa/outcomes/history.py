@@ -1,0 +1,86 @@
+"""History before the stream: through the same intake, so that windows are warm and agents can learn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from rlfa.config import Service
+from rlfa.lanes.intake import intake_of
+from rlfa.lanes.step import Absorbed, Intake
+from rlfa.lineup.slots import Day
+from rlfa.outcomes import journal, log
+from rlfa.outcomes.journal import DAY_MS, DECISIONS, Columns, DecisionRows, Journal
+from streams.features.snapshot import save_snapshot
+from streams.kafka.source import Record
+
+FOLDER = "history"  # beside the lanes' journals
+EPOCH_BEFORE_ANY = 0
+
+
+def absorb_history(
+    service: Service, batches: Iterable[tuple[Sequence[Record], Sequence[Record]]], partitions: int
+) -> int:
+    """Take history in: feature state into lane 0's snapshot, rows and labels into the journal.
+
+    Args:
+        service: with one lane.
+        batches: transactions and labels in event-time order; only labels known before the history's end.
+        partitions: of the transactions topic, which the stream will begin at its first offset.
+
+    Returns:
+        Transactions taken in.
+    """
+    intake = intake_of(service)
+    rows = Journal(service.journals / FOLDER)
+    rows.set_columns(Columns(intake.feature_names, tuple(service.spec.entities), ()))
+    taken = 0
+    for records, labels in batches:
+        absorbed = intake.absorb(records, labels)
+        taken += len(absorbed.transactions.tx_id)
+        rows.append_decisions(_undecided(absorbed))
+        if len(absorbed.labels.tx_hash):
+            rows.append_labels(absorbed.labels)
+    rows.close()
+    _hand_over(service, intake, partitions)
+    return taken
+
+
+def close_history(service: Service) -> list[Day]:
+    """Close every day of the history whose label delay has passed by its end; returns those days."""
+    delay = service.spec.label_delay_ms
+    days = journal.days(service.journals, DECISIONS)
+    newest = (days[-1] + 1) * DAY_MS if days else 0
+    closed = [Day(day) for day in days if (day + 1) * DAY_MS + delay <= newest]
+    for day in closed:
+        log.close_day(service.journals, service.outcomes, day, delay)
+    return closed
+
+
+def _undecided(absorbed: Absorbed) -> DecisionRows:
+    tx = absorbed.transactions
+    n = len(tx.tx_id)
+    return DecisionRows(
+        tx_id=tx.tx_id,
+        tx_hash=tx.tx_hash,
+        partition=tx.partition,
+        offset=tx.offset,
+        event_time=tx.event_time,
+        amount=tx.amount,
+        entities=tx.entities,
+        features=absorbed.features,
+        logits=np.empty((n, 0), np.float32),
+        score=np.full(n, np.nan, np.float32),
+        action=np.zeros(n, np.int8),
+        degraded=np.zeros(n, np.bool_),
+        epoch=EPOCH_BEFORE_ANY,
+    )
+
+
+def _hand_over(service: Service, intake: Intake, partitions: int) -> None:
+    topics = service.settings.topics
+    newest = intake.watermarks.newest()
+    marks = {} if newest is None else dict.fromkeys(range(partitions), newest)
+    offsets = {(topic, p): 0 for topic in (topics.transactions, topics.labels) for p in range(partitions)}
+    save_snapshot(service.snapshot(0), intake.state, offsets=offsets, watermarks=marks)

@@ -1,0 +1,77 @@
+"""Labels on their way to their transactions: held until event time has reached them."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from streams.codec import Labels
+from streams.kafka.source import Record
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Waiting:
+    """One label, ordered by the event time at which it became known."""
+
+    event_time: int
+    partition: int
+    offset: int
+    tx_hash: int = field(compare=False)
+    is_fraud: bool = field(compare=False)
+    record: Record = field(compare=False)
+
+
+@dataclass(slots=True)
+class LabelQueue:
+    """Labels that aren't due yet, and due ones whose transaction hasn't been seen.
+
+    Labels and transactions are topics of their own, so either may run ahead. A label is due once its partition's
+    event time has reached it (no look-ahead), and is given up once event time is past it by `patience_ms`: any
+    transaction that could still match would itself be refused as too old by then.
+
+    Args:
+        patience_ms: the allowed lateness of transactions.
+    """
+
+    patience_ms: int
+    _heap: list[Waiting] = field(default_factory=list)
+    _unmatched: list[Waiting] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self._heap) + len(self._unmatched)
+
+    def add(self, labels: Labels, records: list[Record]) -> None:
+        """Take decoded labels, each with the record it came in."""
+        columns = (labels.event_time.tolist(), labels.partition.tolist(), labels.offset.tolist())
+        facts = (labels.tx_hash.tolist(), labels.is_fraud.tolist(), records)
+        for event_time, partition, offset, tx_hash, is_fraud, record in zip(*columns, *facts, strict=True):
+            heapq.heappush(self._heap, Waiting(event_time, partition, offset, tx_hash, is_fraud, record))
+
+    def due(self, watermarks: Mapping[int, int]) -> list[Waiting]:
+        """Take out every label that event time has reached, in event-time order."""
+        newest = max(watermarks.values(), default=None)
+        due, later = self._unmatched, []
+        self._unmatched = []
+        while self._heap and newest is not None and self._heap[0].event_time <= newest:
+            label = heapq.heappop(self._heap)
+            reached = label.event_time <= watermarks.get(label.partition, -1)
+            (due if reached else later).append(label)
+        for label in later:
+            heapq.heappush(self._heap, label)
+        return sorted(due)
+
+    def unmatched(self, labels: list[Waiting], watermarks: Mapping[int, int]) -> list[Waiting]:
+        """Keep labels whose transaction isn't known for another try; hand back those that have waited too long."""
+        given_up = []
+        for label in labels:
+            too_long = label.event_time + self.patience_ms < watermarks.get(label.partition, -1)
+            (given_up if too_long else self._unmatched).append(label)
+        return given_up
+
+    def first_offsets(self) -> dict[int, int]:
+        """Per partition the smallest offset still held: where a replay has to read from."""
+        first: dict[int, int] = {}
+        for label in (*self._heap, *self._unmatched):
+            first[label.partition] = min(first.get(label.partition, label.offset), label.offset)
+        return first

@@ -1,0 +1,177 @@
+"""The outcome log: a closed event day as one Parquet file, every decision beside its label.
+
+It is training data and audit: the features that were scored, every agent's logit, the decision, the label as it was
+known when the day's label delay had passed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from rlfa.lineup.slots import AgentId, Day
+from rlfa.outcomes import journal
+from rlfa.outcomes.cohorts import Cohort
+from rlfa.outcomes.journal import DAY_MS, DECISIONS, LABELS, Columns
+
+LOGIT = "logit:"
+FEATURE = "feature:"
+ENTITY = "entity:"
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSet:
+    """Matured rows for a trainer: features float32[n, d], fraud bool[n], event_time int64[n], amount float64[n]."""
+
+    feature_names: tuple[str, ...]
+    features: NDArray[np.float32]
+    fraud: NDArray[np.bool_]
+    event_time: NDArray[np.int64]
+    amount: NDArray[np.float64]
+
+
+def path_of(root: Path, day: Day) -> Path:
+    """Where a day's Parquet file lies."""
+    return root / f"day={np.datetime64(int(day), 'D')}.parquet"
+
+
+def closed_days(root: Path) -> list[Day]:
+    """The days that have been closed, ascending."""
+    names = (p.stem.removeprefix("day=") for p in root.glob("day=*.parquet"))
+    return sorted(Day(int(np.datetime64(name, "D").astype(int))) for name in names)
+
+
+def close_day(journals: Path, root: Path, day: Day, label_delay_ms: int) -> Path | None:
+    """Join a day's decisions with the labels known by its end plus the delay, and write its Parquet file.
+
+    A transaction counts as fraud if its newest label by then says so, else as genuine.
+
+    Args:
+        journals: the folder with a journal per lane.
+        root: of the outcome log.
+        day: whose label delay has passed.
+        label_delay_ms: the maturity delay D.
+
+    Returns:
+        The file, or None where the day had no transaction.
+    """
+    tables = [_widen(table) for table in journal.read(journals, DECISIONS, day)]
+    if not tables:
+        return None
+    rows = _last_tries(pa.concat_tables(tables, promote_options="default"))
+    closes_at = (int(day) + 1) * DAY_MS + label_delay_ms
+    labels = _newest_labels(_labels_between(journals, day, closes_at))
+    known = [labels.get(int(h)) for h in rows["tx_hash"].to_numpy()]
+    rows = rows.append_column("label", pa.array([label is not None and label[1] for label in known]))
+    rows = rows.append_column("label_time", pa.array([None if k is None else k[0] for k in known], pa.int64()))
+    rows = rows.append_column("label_source", pa.array([None if k is None else k[2] for k in known], pa.string()))
+    return _write(rows.sort_by([("event_time", "ascending"), ("tx_hash", "ascending")]), path_of(root, day))
+
+
+def load_cohort(path: Path) -> Cohort:
+    """A closed day as the free-agency manager takes it."""
+    table = pq.read_table(path)
+    day = np.datetime64(path.stem.removeprefix("day="), "D").astype(int)
+    return Cohort(
+        day=Day(int(day)),
+        tx_hash=table["tx_hash"].to_numpy(),
+        event_time=table["event_time"].to_numpy(),
+        amount=table["amount"].to_numpy(),
+        fraud=_bools(table, "label"),
+        entities={n: table[ENTITY + n].to_numpy() for n in _names(table, ENTITY)},
+        logits={AgentId(n): _floats(table, LOGIT + n) for n in _names(table, LOGIT)},
+        score=table["score"].to_numpy().astype(np.float64),
+        stopped=table["action"].to_numpy() > 0,
+    )
+
+
+def load_training(paths: Sequence[Path]) -> TrainingSet:
+    """The rows of several closed days, with the features that all of them have."""
+    tables = [pq.read_table(p) for p in paths]
+    names = _common([_names(t, FEATURE) for t in tables])
+    columns = [FEATURE + n for n in names]
+    table = pa.concat_tables([t.select(["label", "event_time", "amount", *columns]) for t in tables])
+    features = np.empty((len(table), len(names)), np.float32)
+    for j, column in enumerate(columns):
+        features[:, j] = table[column].to_numpy()
+    return TrainingSet(
+        feature_names=names,
+        features=features,
+        fraud=_bools(table, "label"),
+        event_time=table["event_time"].to_numpy(),
+        amount=table["amount"].to_numpy(),
+    )
+
+
+def _common(names: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    everywhere = set(names[0]).intersection(*names)
+    return tuple(n for n in names[0] if n in everywhere)
+
+
+def _widen(table: pa.Table) -> pa.Table:
+    """One column per entity, feature and agent in place of the journal's fixed-size lists."""
+    columns = Columns.of(table.schema)
+    wide = (
+        ("entities", ENTITY, columns.entities),
+        ("features", FEATURE, columns.features),
+        ("logits", LOGIT, columns.agents),
+    )
+    for name, prefix, parts in wide:
+        if parts:
+            flat = table[name].combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(len(table), len(parts))
+            for j, part in enumerate(parts):
+                table = table.append_column(prefix + part, pa.array(flat[:, j]))
+        table = table.drop_columns([name])
+    return table.replace_schema_metadata(None)
+
+
+def _last_tries(rows: pa.Table) -> pa.Table:
+    """One row per record of the topic: a batch tried again after a crash was journaled again."""
+    keys = np.stack([rows["partition"].to_numpy().astype(np.int64), rows["offset"].to_numpy()])
+    _, first_of_reversed = np.unique(keys[:, ::-1], axis=1, return_index=True)
+    return rows.take(pa.array(np.sort(len(rows) - 1 - first_of_reversed)))
+
+
+def _labels_between(journals: Path, day: Day, closes_at: int) -> Iterable[pa.Table]:
+    for known_day in journal.days(journals, LABELS):
+        if day <= known_day <= closes_at // DAY_MS:
+            for table in journal.read(journals, LABELS, known_day):
+                yield table.filter(pc.less_equal(table["event_time"], closes_at))
+
+
+def _newest_labels(tables: Iterable[pa.Table]) -> dict[int, tuple[int, bool, str]]:
+    newest: dict[int, tuple[int, bool, str]] = {}
+    for table in tables:
+        columns = (table[c].to_pylist() for c in ("tx_hash", "event_time", "is_fraud", "source"))
+        for tx_hash, known_at, is_fraud, source in zip(*columns, strict=True):
+            if tx_hash not in newest or known_at >= newest[tx_hash][0]:
+                newest[tx_hash] = (known_at, is_fraud, source)
+    return newest
+
+
+def _names(table: pa.Table, prefix: str) -> tuple[str, ...]:
+    return tuple(c.removeprefix(prefix) for c in table.column_names if c.startswith(prefix))
+
+
+def _bools(table: pa.Table, name: str) -> NDArray[np.bool_]:
+    return np.asarray(table[name].to_numpy(zero_copy_only=False), np.bool_)
+
+
+def _floats(table: pa.Table, name: str) -> NDArray[np.float32]:
+    """A column of logits; null (the agent wasn't in that file's lineup) becomes NaN."""
+    return np.asarray(table[name].to_numpy(zero_copy_only=False), np.float32)
+
+
+def _write(table: pa.Table, path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    pq.write_table(table, partial, compression="zstd")
+    partial.replace(path)
+    return path

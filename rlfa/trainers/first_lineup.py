@@ -1,0 +1,99 @@
+"""The first lineup: one agent per slot, trained on history, and epoch 1 in the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from rlfa.config import Service
+from rlfa.errors import ConfigError
+from rlfa.free_agency.manager import initial_state
+from rlfa.hosts.scoring import AgentRef
+from rlfa.lineup.plan import Plan, write_plan
+from rlfa.lineup.slots import AgentId, Day, EventTime, Slot, SlotId
+from rlfa.outcomes.journal import DAY_MS
+from rlfa.store.agents import Agents, StoredAgent
+from rlfa.store.database import Store
+from rlfa.store.ledger import Ledger, entries_of
+from rlfa.trainers.training import keep, train_on, window
+
+Progress = Callable[[str, float], None]  # slot, fraction done
+
+
+def train_first_lineup(
+    service: Service,
+    closed: Sequence[Day],
+    first_day: Day,
+    *,
+    recorded_at: int,
+    progress: Progress,
+    seed: int = 0,
+) -> Plan:
+    """Train an agent per slot and begin the ledger with them.
+
+    Args:
+        service: settings with `slots` and `genomes`.
+        closed: days of history whose labels have matured.
+        first_day: of the stream: the first cohort that the manager will judge.
+        recorded_at: wall clock, ms UTC.
+        progress: told how far each slot's training is.
+        seed: for scouting.
+
+    Raises:
+        ConfigError: no slots, or a slot whose family isn't among the genomes.
+        TrainingError: nothing to train on.
+    """
+    settings = service.settings
+    if not settings.slots:
+        raise ConfigError("slots", {}, "at least one slot with the family of its first agent")
+    days = window(closed, settings.trainers.window_days)
+    refs: dict[str, AgentRef] = {}
+    for slot, family in settings.slots.items():
+        if family not in settings.genomes:
+            raise ConfigError(f"slots.{slot}", family, f"one of the genomes {sorted(settings.genomes)}")
+        agent = train_on(
+            service.outcomes,
+            days,
+            settings.genomes[family],
+            frozenset(service.spec.categorical),
+            threads=settings.trainers.threads,
+            progress=lambda done, slot=slot: progress(slot, done),  # type: ignore[misc]  # bound for this slot
+        )
+        refs[slot] = keep(agent, service.agents)
+    return _begin(service, refs, first_day, recorded_at, seed)
+
+
+def stored(ref: AgentRef, family: str, created_at: int) -> StoredAgent:
+    """An agent's record for the store, read from its folder."""
+    folder = Path(ref.folder)
+    card = (folder / "card.json").read_text()
+    metrics = msgspec.json.decode(card).get("metrics", {})
+    return StoredAgent(
+        id=ref.id,
+        family=family,
+        genome=(folder / "genome.json").read_text(),
+        card=card,
+        metrics=msgspec.json.encode(metrics).decode(),
+        checksum=ref.checksum,
+        uri=ref.folder,
+        created_at=created_at,
+    )
+
+
+def _begin(service: Service, refs: dict[str, AgentRef], first_day: Day, recorded_at: int, seed: int) -> Plan:
+    settings = service.settings
+    slots = [Slot(id=SlotId(slot), incumbent=ref.id, weight=1.0 / len(refs)) for slot, ref in refs.items()]
+    families = {AgentId(ref.id): settings.slots[slot] for slot, ref in refs.items()}
+    state, events = initial_state(slots, families, first_day, seed)
+    entries = entries_of(events, state, at=EventTime(first_day * DAY_MS), recorded_at=recorded_at, policy="manual")
+    store = Store.open(service.database)
+    with store.transaction() as session:
+        for slot, ref in refs.items():
+            Agents(session).add(stored(ref, settings.slots[slot], recorded_at))
+        Ledger(session).append(entries)
+    store.close()
+    plan = Plan(lineup=state.lineup, refs=tuple(refs.values()))
+    write_plan(plan, service.lineup_file)
+    return plan

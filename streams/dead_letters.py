@@ -1,0 +1,56 @@
+"""Records that can't be read: the reason, and where the original is."""
+
+from __future__ import annotations
+
+import base64
+from typing import NamedTuple
+
+import msgspec
+
+from streams.cards import masked
+from streams.kafka.source import Record
+
+NOT_JSON = "not_json"
+WRONG_TYPE = "wrong_type"
+ID_MISSING = "id_missing"
+ENTITY_MISSING = "entity_missing"
+NOT_FINITE = "not_finite"
+AMOUNT_NEGATIVE = "amount_negative"
+AMOUNT_TOO_LARGE = "amount_too_large"
+EVENT_TIME_INVALID = "event_time_invalid"
+EVENT_TIME_IN_FUTURE = "event_time_in_future"
+EVENT_TIME_TOO_OLD = "event_time_too_old"
+EVENT_TIME_TOO_FAR_AHEAD = "event_time_too_far_ahead"
+RECORD_TOO_LARGE = "record_too_large"
+CARD_NUMBER = "card_number"
+DUPLICATE_ID = "duplicate_id"
+UNKNOWN_TRANSACTION = "unknown_transaction"
+
+
+class DeadLetter(NamedTuple):
+    """A refused record."""
+
+    record: Record
+    reason: str
+    detail: str = ""
+
+
+def encode_dead_letter(letter: DeadLetter) -> bytes:
+    """The JSON of `streams/schemas/dead-letters.json`; card numbers within are masked."""
+    record = letter.record
+    value = record.value or b""
+    if letter.reason == CARD_NUMBER:
+        value = masked(value.decode("utf-8", "replace")).encode()
+    return msgspec.json.encode(
+        {
+            "topic": record.topic,
+            "partition": record.partition,
+            "offset": record.offset,
+            "reason": letter.reason,
+            "detail": masked(letter.detail),
+            "key": None
+            if record.key is None
+            else base64.b64encode(masked(record.key.decode("utf-8", "replace")).encode()).decode(),
+            "value": base64.b64encode(value).decode(),
+        }
+    )

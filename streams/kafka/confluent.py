@@ -1,0 +1,224 @@
+"""confluent-kafka behind the source and sink interfaces: the hot path."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+
+from streams.errors import BrokerError, UnknownOutcomeError
+from streams.kafka.settings import KafkaSettings
+from streams.kafka.sink import Message
+from streams.kafka.source import Place, Record, Source
+
+T = TypeVar("T")
+QUEUE_MESSAGES_MAX = 1_000_000
+NO_OFFSET = 0  # confluent marks "none" with negative numbers
+
+
+def client_config(settings: KafkaSettings) -> dict[str, object]:
+    """librdkafka's settings for a connection."""
+    config: dict[str, object] = {
+        "bootstrap.servers": settings.bootstrap_servers,
+        "security.protocol": settings.security_protocol,
+        "log_level": 2,  # what matters comes back as errors; the rest would go to stderr as raw text
+        "socket.timeout.ms": int(settings.request_timeout_s * 1000),
+    }
+    if settings.sasl_mechanism:
+        config |= {
+            "sasl.mechanism": settings.sasl_mechanism,
+            "sasl.username": settings.sasl_username,
+            "sasl.password": settings.password(),
+        }
+    files = {
+        "ssl.ca.location": settings.ssl_ca_file,
+        "ssl.certificate.location": settings.ssl_certificate_file,
+        "ssl.key.location": settings.ssl_key_file,
+    }
+    return config | {key: path for key, path in files.items() if path}
+
+
+class ConfluentSource:
+    """Reads what it is assigned; commits nothing by itself.
+
+    Args:
+        settings: of the cluster.
+        group: whose committed offsets `committed` reads and transactions move.
+
+    Raises:
+        BrokerError: no broker answers within `connect_wait_s`, or it refuses.
+    """
+
+    def __init__(self, settings: KafkaSettings, group: str) -> None:
+        self._settings = settings
+        self._problems: list[KafkaError] = []
+        self.consumer = Consumer(
+            {
+                **client_config(settings),
+                "group.id": group,
+                "enable.auto.commit": False,
+                "enable.auto.offset.store": False,
+                "isolation.level": "read_committed",
+                "auto.offset.reset": "error",
+                "fetch.message.max.bytes": settings.record_bytes_max,
+                "fetch.wait.max.ms": 20,
+                "queued.min.messages": 20_000,
+                "error_cb": self._problems.append,
+            }
+        )
+        self._assigned: dict[Place, int] = {}
+        self._answered(lambda wait: self.consumer.list_topics(timeout=wait), settings.connect_wait_s)
+
+    def partitions(self, topic: str) -> list[int]:
+        """The topic's partitions, ascending.
+
+        Raises:
+            BrokerError: there is no such topic.
+        """
+        found = self._answered(lambda wait: self.consumer.list_topics(topic, timeout=wait)).topics[topic]
+        if found.error is not None:
+            raise BrokerError(f"topic {topic}", found.error.str(), "a topic that exists (rlfa topics create)")
+        return sorted(found.partitions)
+
+    def committed(self, places: Sequence[Place]) -> dict[Place, int | None]:
+        """The group's committed offsets, None where there is none."""
+        wanted = [TopicPartition(*place) for place in places]
+        found = self._answered(lambda wait: self.consumer.committed(wanted, timeout=wait))
+        return {(p.topic, p.partition): p.offset if p.offset >= NO_OFFSET else None for p in found}
+
+    def retained(self, place: Place) -> tuple[int, int]:
+        """The first offset that the broker has, and the one after its last."""
+        return self._answered(lambda wait: self.consumer.get_watermark_offsets(TopicPartition(*place), timeout=wait))
+
+    def assign(self, offsets: Mapping[Place, int]) -> None:
+        """Read these partitions from these offsets on."""
+        self._assigned = dict(offsets)
+        self.consumer.assign([TopicPartition(t, p, offset) for (t, p), offset in offsets.items()])
+
+    def consume(self, most: int, timeout_s: float) -> list[Record]:
+        """At most so many records; waits at most so long for the first.
+
+        Raises:
+            BrokerError: offsets out of range, or access refused.
+        """
+        messages = self.consumer.consume(1, timeout_s) if timeout_s else []
+        if messages or not timeout_s:
+            messages += self.consumer.consume(most - len(messages), 0.0) if most > len(messages) else []
+        records = []
+        for m in messages:
+            if (error := m.error()) is not None:
+                self._refuse(error)
+                continue
+            record = Record(m.topic(), m.partition(), m.offset(), m.timestamp()[1], m.key(), m.value())
+            self._assigned[record.topic, record.partition] = record.offset + 1
+            records.append(record)
+        return records
+
+    def positions(self) -> dict[Place, int]:
+        """The next offset to be read of each assigned partition."""
+        return dict(self._assigned)
+
+    def close(self) -> None:
+        """Leave; commits nothing."""
+        self.consumer.close()
+
+    def _refuse(self, error: KafkaError) -> None:
+        if error.code() == KafkaError._PARTITION_EOF or error.retriable():
+            return
+        if error.code() in {KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT}:
+            return  # the client goes on trying by itself
+        raise BrokerError("consumer", error.str(), "records of the assigned partitions")
+
+    def _answered(self, question: Callable[[float], T], wait_s: float | None = None) -> T:
+        return answered(question, self._settings, self._problems, wait_s)
+
+
+class ConfluentTransactionalSink:
+    """Decisions and offsets in one Kafka transaction.
+
+    Args:
+        settings: of the cluster.
+        transactional_id: the same after a restart: making the new one fences the old.
+        commit_timeout_s: after which a commit counts as of unknown outcome.
+
+    Raises:
+        BrokerError: no broker answers, or it refuses.
+    """
+
+    def __init__(self, settings: KafkaSettings, transactional_id: str, commit_timeout_s: float) -> None:
+        self._timeout_s = commit_timeout_s
+        problems: list[KafkaError] = []
+        self.producer = Producer(
+            {
+                **client_config(settings),
+                "transactional.id": transactional_id,
+                "transaction.timeout.ms": int(settings.transaction_timeout_s * 1000),
+                "retry.backoff.ms": 2,
+                "retry.backoff.max.ms": 50,
+                "linger.ms": 0,
+                "message.max.bytes": settings.record_bytes_max,
+                "queue.buffering.max.messages": QUEUE_MESSAGES_MAX,
+                "delivery.timeout.ms": int(min(commit_timeout_s, settings.transaction_timeout_s) * 1000),
+                "error_cb": problems.append,
+            }
+        )
+        answered(self.producer.init_transactions, settings, problems, settings.connect_wait_s)
+
+    def commit(self, messages: Sequence[Message], offsets: Mapping[Place, int], source: Source) -> None:
+        """One Kafka transaction.
+
+        Raises:
+            UnknownOutcomeError: no answer in time, or the broker aborted: make every client anew.
+        """
+        assert isinstance(source, ConfluentSource)
+        places = [TopicPartition(t, p, offset) for (t, p), offset in offsets.items()]
+        try:
+            self.producer.begin_transaction()
+            for message in messages:
+                self.producer.produce(message.topic, message.value, message.key)
+            self.producer.send_offsets_to_transaction(
+                places, source.consumer.consumer_group_metadata(), self._timeout_s
+            )
+            self.producer.commit_transaction(self._timeout_s)
+        except (KafkaException, BufferError) as error:
+            raise UnknownOutcomeError(f"commit: {error}") from error
+
+    def close(self) -> None:
+        """Leave; the broker aborts an open transaction, or the next producer of this id does."""
+        self.producer.purge()
+        self.producer.flush(0)
+
+
+def answered(
+    question: Callable[[float], T],
+    settings: KafkaSettings,
+    problems: Sequence[KafkaError],
+    wait_s: float | None = None,
+) -> T:
+    """Ask until there is an answer or the time is up; then one line says why.
+
+    Raises:
+        BrokerError: with what the broker or the network last said.
+    """
+    deadline = time.monotonic() + (wait_s or settings.request_timeout_s)
+    while True:
+        left = deadline - time.monotonic()
+        try:
+            return question(max(min(left, 2.0), 0.1))
+        except KafkaException as error:
+            reason = _reason(problems) or error.args[0].str()
+            hopeless = any(word in reason for word in HOPELESS)
+            if hopeless or time.monotonic() >= deadline:
+                raise BrokerError(f"kafka at {settings.bootstrap_servers}", reason, "a broker that answers") from error
+
+
+HOPELESS = ("uthentication fail", "certificate verify failed", "SSL handshake failed")
+
+
+def _reason(problems: Sequence[KafkaError]) -> str:
+    """The most telling of what the client reported beside its answer."""
+    texts = [p.str() for p in problems]
+    telling = [t for t in texts if any(word in t for word in HOPELESS)]
+    return (telling or texts or [""])[-1]
