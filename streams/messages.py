@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import msgspec
@@ -59,9 +60,14 @@ def _messages(table: pa.Table, fields: tuple[str, ...], time: str, key: str) -> 
 
 def json_rows(columns: dict[str, list[object]]) -> list[bytes]:
     """Columns to a JSON object per row; a struct type made for them is the fastest way through msgspec."""
-    names = {f"f{number}": name for number, name in enumerate(columns)}  # any text may name a field of JSON
-    row = msgspec.defstruct("Row", list(names), rename=names, gc=False)
+    row = _row_type(tuple(columns))
     return list(map(msgspec.json.Encoder().encode, map(row, *columns.values())))
+
+
+@functools.lru_cache(maxsize=16)
+def _row_type(names: tuple[str, ...]) -> type[msgspec.Struct]:
+    fields = {f"f{number}": name for number, name in enumerate(names)}  # any text may name a field of JSON
+    return msgspec.defstruct("Row", list(fields), rename=fields, gc=False)
 
 
 def plain(column: pa.ChunkedArray) -> list[object]:
