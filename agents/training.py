@@ -133,7 +133,7 @@ def _train(
         categorical=tuple(n for n in names if n in categorical),
         seed=genome.seed,
         warm_start=warm_start.id if warm_start else "",
-        versions={"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
+        versions={"python": platform.python_version(), "torch": str(torch.__version__), "numpy": np.__version__},
     )
     progress(1.0)
     agent = Agent("", genome, card, inputs, mixture, platt)

@@ -11,14 +11,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+ADDRESS = "RAY_ADDRESS"
+if ADDRESS not in os.environ:
+    # Ray's native library reads these once, when it is imported: a local Ray's settings have to be there before.
+    os.environ |= {
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": secrets.token_hex(32),
+        "RAY_USAGE_STATS_ENABLED": "0",
+        # Ray's own switch for "this machine only", on by default elsewhere than on Linux: ports bind to 127.0.0.1.
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    }
+
 import ray
-from ray._private import ray_constants
 from ray.actor import ActorHandle
 from ray.exceptions import GetTimeoutError, RayActorError, RayTaskError
 
 from rlfa.config import Service
 from rlfa.errors import RlfaError
-from rlfa.free_agency.actor import ManagerActor
+from rlfa.free_agency.actor import ManagerActor, ManagerStatus
 from rlfa.hosts.actor import RemoteHost
 from rlfa.lanes.actor import LaneActor
 from rlfa.lanes.intake import intake_of
@@ -27,7 +38,6 @@ from rlfa.telemetry import logger
 
 OBJECT_STORE_BYTES = 128 * 2**20  # batches pass through it only on their way to a remote host
 LOGICAL_CPUS = 64  # Ray's CPUs are tickets, not cores: lanes, hosts and trainers bound their own threads
-ADDRESS = "RAY_ADDRESS"
 
 
 class ClusterError(RlfaError):
@@ -61,19 +71,6 @@ def _join(address: str) -> None:
 
 
 def _start(folder: Path) -> None:
-    # Ray's own switch for "one machine only", on by default elsewhere than on Linux: its ports bind to 127.0.0.1. The
-    # variable is for Ray's processes; in this one it was read when Ray was imported, so the constant is set as well.
-    ray_constants.ENABLE_RAY_CLUSTER = False
-    os.environ.update(
-        {
-            "RAY_AUTH_MODE": "token",
-            "RAY_AUTH_TOKEN": secrets.token_hex(32),
-            "RAY_USAGE_STATS_ENABLED": "0",
-            "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-            "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-            "RAY_DEDUP_LOGS": "0",
-        }
-    )
     ray.init(
         address="local",
         namespace="rlfa",
@@ -116,6 +113,11 @@ class RunningService:
     def statuses(self, wait_s: float = 5.0) -> list[LaneStatus | None]:
         """Of each lane, None while it starts or recovers."""
         return [_ask(lane.status, wait_s) for lane in self.lanes]
+
+    def manager_status(self, wait_s: float = 5.0) -> ManagerStatus | None:
+        """None while the manager is away."""
+        found: ManagerStatus | None = _ask(self.manager.status, wait_s)
+        return found
 
     def failure(self) -> str | None:
         """Why a lane has ended although nobody stopped it, in one line."""

@@ -27,7 +27,14 @@ NIGHT_UNTIL_HOUR = 6
 CATEGORY_BITS = 0xFFFFFF  # float32 holds integers of 24 bits exactly
 # 13 digits or more, other than a number of 13 right behind a field's name: that is a time in milliseconds.
 _DIGITS = re.compile(rb"(?<!\":)(?<!\": )(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)|\d{14,19}(?!\d)")
-_hash = xxhash.xxh3_64_intdigest
+
+
+def entity_key(text: str) -> int:
+    """The 64-bit key of an identifier: XXH3 of its UTF-8, the same on every machine; never 0, which means none."""
+    return xxhash.xxh3_64_intdigest(text.encode()) or 1
+
+
+_hash = entity_key
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,7 +106,7 @@ class Intake:
         given_up = self.queue.unmatched(self._apply(due), self.watermarks.by_partition)
         dead += [DeadLetter(label.record, UNKNOWN_TRANSACTION) for label in given_up]
         fresh = np.flatnonzero(~duplicate)
-        kept = rows if len(fresh) == len(rows) else rows.take(fresh)
+        kept = rows if len(fresh) == len(rows.tx_id) else rows.take(fresh)
         windows = updated.features[fresh].astype(np.float32)
         return Absorbed(kept, np.hstack([raw_features(kept, self.spec), windows]), labels, dead)
 

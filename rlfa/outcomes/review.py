@@ -16,6 +16,8 @@ from rlfa.lineup.actions import combine
 from rlfa.lineup.slots import AgentId, Day
 from rlfa.outcomes import log
 
+ScoredDay = tuple[NDArray[np.bool_], NDArray[np.float64]]  # fraud [n], score [n]
+
 
 @dataclass(frozen=True, slots=True)
 class Detection:
@@ -26,7 +28,7 @@ class Detection:
     frauds: int
 
 
-def detection(days: Sequence[tuple[NDArray[np.bool_], NDArray[np.float64]]], budget: int) -> Detection:
+def detection(days: Sequence[ScoredDay], budget: int) -> Detection:
     """Average precision over all rows, and recall with `budget` alerts a day.
 
     Args:
@@ -45,9 +47,9 @@ def detection(days: Sequence[tuple[NDArray[np.bool_], NDArray[np.float64]]], bud
     )
 
 
-def scored_days(outcomes: Path, days: Sequence[Day]) -> dict[str, list[tuple[NDArray[np.bool_], NDArray[np.float64]]]]:
+def scored_days(outcomes: Path, days: Sequence[Day]) -> dict[str, list[ScoredDay]]:
     """Labels and scores by day: per agent id, and of the "lineup"; days not wholly scored are left out."""
-    found: dict[str, list[tuple[NDArray[np.bool_], NDArray[np.float64]]]] = {}
+    found: dict[str, list[ScoredDay]] = {}
     for day in days:
         cohort = log.load_cohort(log.path_of(outcomes, day))
         columns: Mapping[str, NDArray[np.floating]] = {"lineup": cohort.score, **cohort.logits}
@@ -57,9 +59,7 @@ def scored_days(outcomes: Path, days: Sequence[Day]) -> dict[str, list[tuple[NDA
     return found
 
 
-def frozen_scores(
-    outcomes: Path, days: Sequence[Day], refs: Sequence[AgentRef]
-) -> list[tuple[NDArray[np.bool_], NDArray[np.float64]]]:
+def frozen_scores(outcomes: Path, days: Sequence[Day], refs: Sequence[AgentRef]) -> list[ScoredDay]:
     """What these agents, equally weighted, would have scored on the same features: a lineup that never changes."""
     scored = []
     agents = [AgentId(ref.id) for ref in refs]

@@ -1,0 +1,54 @@
+"""A reader's view of a topic: how many decisions there are, and on how many transactions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+from streams.kafka.confluent import ConfluentSource
+from streams.kafka.settings import KafkaSettings
+
+BATCH = 20_000
+POLL_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """Decisions that a `read_committed` reader sees, and the different transactions among them."""
+
+    decisions: int
+    transactions: int
+
+
+class _Id(msgspec.Struct, frozen=True):
+    tx_id: str
+
+
+def read_ids(settings: KafkaSettings, topic: str) -> list[str]:
+    """The `tx_id` of every committed record of a topic.
+
+    Raises:
+        streams.errors.StreamsError: the broker is away.
+    """
+    source = ConfluentSource(settings, "rlfa-audit")
+    try:
+        ends = {(topic, p): source.retained((topic, p)) for p in source.partitions(topic)}
+        source.assign({place: first for place, (first, _) in ends.items()})
+        decoder = msgspec.json.Decoder(_Id)
+        found: list[str] = []
+        quiet = 0
+        # A transaction's marker takes an offset of its own, so the last record may lie before the end.
+        while quiet < 2 and any(source.positions()[place] < end for place, (_, end) in ends.items()):
+            records = source.consume(BATCH, POLL_S)
+            found += [decoder.decode(r.value or b"{}").tx_id for r in records]
+            quiet = 0 if records else quiet + 1
+        return found
+    finally:
+        source.close()
+
+
+def audit_decisions(settings: KafkaSettings, topic: str) -> Audit:
+    """Count the committed decisions of a topic."""
+    ids = read_ids(settings, topic)
+    return Audit(len(ids), len(set(ids)))
