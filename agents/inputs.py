@@ -86,8 +86,15 @@ class InputStats:
         """From the weights' file."""
         found = {k.removeprefix("inputs."): v.numpy() for k, v in tensors.items() if k.startswith("inputs.")}
         count = len(found["categorical"])
-        names = ("numeric", "categorical", "median", "center", "scale", "edges")
-        return cls(*(found[n] for n in names), codes=tuple(found[f"codes.{i}"] for i in range(count)))
+        return cls(
+            numeric=found["numeric"],
+            categorical=found["categorical"],
+            median=found["median"],
+            center=found["center"],
+            scale=found["scale"],
+            edges=found["edges"],
+            codes=tuple(found[f"codes.{i}"] for i in range(count)),
+        )
 
 
 def _squash(values: NDArray[np.floating]) -> NDArray[np.float64]:

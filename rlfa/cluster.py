@@ -147,12 +147,13 @@ def start_service(service: Service) -> RunningService:
     settings = service.settings
     host = None
     if settings.hosts.remote_slots:
-        options = RemoteHost.options(num_gpus=settings.hosts.gpus)
+        options = RemoteHost.options(num_gpus=settings.hosts.gpus)  # type: ignore[attr-defined]  # made by Ray's decorator
         host = options.remote(intake_of(service).feature_names, settings.lanes.threads)
-    lanes = [LaneActor.remote(service, i, host) for i in range(settings.lanes.count)]
+    names = tuple(f"{settings.name}-lane-{i}" for i in range(settings.lanes.count))
+    lanes = [LaneActor.options(name=name).remote(service, i, host) for i, name in enumerate(names)]  # type: ignore[attr-defined]  # made by Ray's decorator
     try:
         ray.get([lane.pid.remote() for lane in lanes])
-        manager = ManagerActor.remote(service, lanes)
+        manager = ManagerActor.remote(service, names)  # type: ignore[attr-defined]  # made by Ray's decorator
         ray.get(manager.pid.remote())
     except RayActorError as error:
         raise ClusterError(_cause(error)) from error

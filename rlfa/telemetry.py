@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, MutableMapping
+from collections.abc import MutableMapping
 
 import structlog
 
@@ -41,7 +41,7 @@ def configure_logs(level: str = "info", *, stream: object = None) -> None:
     """JSON lines on stderr; for a person where stderr is a terminal."""
     out = stream or sys.stderr
     is_terminal = bool(getattr(out, "isatty", lambda: False)())
-    renderer: Callable[..., str] = (
+    renderer: structlog.typing.Processor = (
         structlog.dev.ConsoleRenderer() if is_terminal else structlog.processors.JSONRenderer()
     )
     structlog.configure(

@@ -89,8 +89,8 @@ class Screen:
             )
         self.console.print(table)
         self.console.print(
-            f"{published:,} transactions in, {found.decisions:,} decisions out on {found.transactions:,} different ones; "
-            f"{len(self._swaps)} swaps; {seconds:.0f} s; {_memory_gib():.1f} GiB at the end"
+            f"{published:,} transactions in, {found.decisions:,} decisions out on {found.transactions:,} different "
+            f"ones; {len(self._swaps)} swaps; {seconds:.0f} s; {_memory_gib():.1f} GiB at the end"
         )
         config = "--config .rlfa/demo/rlfa.toml"
         self.console.print(f"Look on with: rlfa roster {config} · rlfa ledger {config}")
@@ -105,7 +105,8 @@ class Screen:
             case ev.EvidenceAdded():
                 e = math.exp(min(event.log_up, 700.0))
                 say(
-                    f"  probation in {event.slot}: {event.agent}: e-value {e:.3g} of {event.bound:.0f}, {event.frauds} frauds"
+                    f"  probation in {event.slot}: {event.agent}: e-value {e:.3g} of {event.bound:.0f} "
+                    f"after {event.frauds} frauds"
                 )
             case ev.Promoted():
                 self._swaps.append(event)

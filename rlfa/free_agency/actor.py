@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -56,15 +57,17 @@ class ManagerActor:
 
     Args:
         service: settings and paths.
-        lanes: `LaneActor` handles, who are asked for their event time and told of new lineups.
+        lanes: names of the `LaneActor`s, who are asked for their event time and told of new lineups.
     """
 
-    def __init__(self, service: Service, lanes: Sequence[ActorHandle]) -> None:
+    def __init__(self, service: Service, lanes: tuple[str, ...]) -> None:
         configure_logs(service.settings.log_level)
-        self._service, self._lanes = service, lanes
+        self._service = service
+        self._lanes: list[ActorHandle] = [ray.get_actor(name) for name in lanes]
         self._store = Store.open(service.database)
         self._state = _last_state(self._store)
         self._scout = SeededScout(tuple(service.settings.genomes))
+        self._waiting: deque[tuple[SlotId, Request]] = deque()
         self._orders: dict[ray.ObjectRef[Delivery], Request] = {}
         self._delivered: list[Candidate] = []
         self._outbox = Outbox(service.state / "roster-events.cursor")
@@ -92,7 +95,7 @@ class ManagerActor:
     def status(self) -> ManagerStatus:
         """For the demo, the dashboard and people."""
         return ManagerStatus(
-            day=self._state.day, epoch=self._state.epoch, training=len(self._orders) + len(self._delivered)
+            day=self._state.day, epoch=self._state.epoch, training=len(self._waiting) + len(self._orders)
         )
 
     def pid(self) -> int:
@@ -164,12 +167,19 @@ class ManagerActor:
         """Trainings that the ledger has as open died with the last manager."""
         for request in self._state.requests:
             slot = next(s.id for s in self._state.slots if request in s.requests)
-            self._submit(slot, request)
+            self._waiting.append((slot, request))
+        self._submit_next()
 
     def _order(self, events: Sequence[TrainingRequested]) -> None:
         for event in events:
             wanted = Request(id=event.request, family=event.family, genome_of=event.genome_of, day=event.day)
-            self._submit(event.slot, wanted)
+            self._waiting.append((event.slot, wanted))
+        self._submit_next()
+
+    def _submit_next(self) -> None:
+        """As many trainings as are allowed at once."""
+        while self._waiting and len(self._orders) < self._service.settings.trainers.concurrent_max:
+            self._submit(*self._waiting.popleft())
 
     def _submit(self, slot: SlotId, request: Request) -> None:
         with self._store.transaction() as session:
@@ -200,6 +210,7 @@ class ManagerActor:
             candidate = self._keep(self._delivery(reference))
             del self._orders[reference]
             self._delivered.append(candidate)
+            self._submit_next()
             logger().info("training_ended", slot=candidate.slot, agent=candidate.agent, error=candidate.error)
 
     def _delivery(self, reference: ray.ObjectRef[Delivery]) -> Delivery:

@@ -19,6 +19,7 @@ from rlfa.lanes.clients import connect
 from rlfa.lanes.intake import intake_of
 from rlfa.lanes.session import LaneStatus, Session, held, turns
 from rlfa.lineup.plan import Plan, read_plan
+from rlfa.lineup.slots import AgentId
 from rlfa.outcomes.journal import Journal
 from rlfa.telemetry import configure_logs, logger
 from streams.errors import StreamsError
@@ -158,7 +159,7 @@ def _load(host: Host, service: Service, plan: Plan, current: Plan) -> None:
     host.load(held(current, plan))
 
 
-def _remote_agents(service: Service, plan: Plan) -> frozenset[str]:
+def _remote_agents(service: Service, plan: Plan) -> frozenset[AgentId]:
     """The agents, probationers included, of the slots that the settings place on the remote host."""
     slots = service.settings.hosts.remote_slots
     seats = [(s.id, s.incumbent) for s in plan.lineup.slots] + [(s.slot, s.agent) for s in plan.lineup.shadows]

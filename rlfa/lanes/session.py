@@ -59,8 +59,10 @@ class Clients:
 
     def close(self) -> None:
         """Close all; what was open in a transaction is aborted by the broker or fenced by the next clients."""
-        for client in (*self.producers, self.transactions, self.labels):
-            client.close()
+        for producer in self.producers:
+            producer.close()
+        self.transactions.close()
+        self.labels.close()
 
 
 @dataclass(slots=True)

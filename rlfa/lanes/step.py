@@ -17,7 +17,6 @@ from rlfa.outcomes.journal import Columns, DecisionRows, LabelRows
 from rlfa.outcomes.labels import LabelQueue, Waiting
 from rlfa.rewards.money import Costs
 from streams.codec import (
-    DeadLetter,
     Decision,
     LabelCodec,
     Labels,
@@ -32,6 +31,7 @@ from streams.dead_letters import (
     EVENT_TIME_TOO_FAR_AHEAD,
     EVENT_TIME_TOO_OLD,
     UNKNOWN_TRANSACTION,
+    DeadLetter,
 )
 from streams.features.windows import FeatureState
 from streams.kafka.source import Record

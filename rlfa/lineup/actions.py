@@ -26,7 +26,9 @@ def combine(logits: NDArray[np.float32], weights: NDArray[np.float64]) -> tuple[
     there = np.isfinite(logits)
     shares = there * weights
     mean = (np.where(there, logits, 0.0) * shares).sum(axis=1) / shares.sum(axis=1)
-    return 1.0 / (1.0 + np.exp(-mean)), ~there.all(axis=1)
+    whole = np.asarray(there.all(axis=1))
+    score: NDArray[np.float64] = 1.0 / (1.0 + np.exp(-mean))
+    return score, ~whole
 
 
 def choose(score: NDArray[np.float64], amount: NDArray[np.float64], costs: Costs) -> NDArray[np.int8]:
@@ -50,4 +52,5 @@ def choose(score: NDArray[np.float64], amount: NDArray[np.float64], costs: Costs
     review = prevented * costs.review_catch_rate - costs.review
     decline = prevented - (1.0 - score) * costs.false_positive
     gains = np.stack([np.zeros_like(score), review, decline], axis=1)
-    return gains.argmax(axis=1).astype(np.int8)
+    best: NDArray[np.int8] = gains.argmax(axis=1).astype(np.int8)
+    return best

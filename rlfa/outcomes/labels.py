@@ -51,7 +51,7 @@ class LabelQueue:
     def due(self, watermarks: Mapping[int, int]) -> list[Waiting]:
         """Take out every label that event time has reached, in event-time order."""
         newest = max(watermarks.values(), default=None)
-        due, later = self._unmatched, []
+        due, later = self._unmatched, list[Waiting]()
         self._unmatched = []
         while self._heap and newest is not None and self._heap[0].event_time <= newest:
             label = heapq.heappop(self._heap)
@@ -63,7 +63,7 @@ class LabelQueue:
 
     def unmatched(self, labels: list[Waiting], watermarks: Mapping[int, int]) -> list[Waiting]:
         """Keep labels whose transaction isn't known for another try; hand back those that have waited too long."""
-        given_up = []
+        given_up: list[Waiting] = []
         for label in labels:
             too_long = label.event_time + self.patience_ms < watermarks.get(label.partition, -1)
             (given_up if too_long else self._unmatched).append(label)

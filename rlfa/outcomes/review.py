@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,10 +52,10 @@ def scored_days(outcomes: Path, days: Sequence[Day]) -> dict[str, list[ScoredDay
     found: dict[str, list[ScoredDay]] = {}
     for day in days:
         cohort = log.load_cohort(log.path_of(outcomes, day))
-        columns: Mapping[str, NDArray[np.floating]] = {"lineup": cohort.score, **cohort.logits}
+        columns = {"lineup": cohort.score, **{str(a): v.astype(np.float64) for a, v in cohort.logits.items()}}
         for name, values in columns.items():
             if np.isfinite(values).all():
-                found.setdefault(name, []).append((cohort.fraud, values.astype(np.float64)))
+                found.setdefault(name, []).append((cohort.fraud, values))
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -127,7 +128,7 @@ class FeatureState:
             if fraud:
                 for j, kind in enumerate(self._kinds):
                     kind.add_fraud(event, int(self._events.entity[j][event]))
-        return found
+        return np.asarray(found)
 
     def snapshot(self) -> dict[str, NDArray[np.generic]]:
         """The transactions held, in arrival order: the windows follow from them."""
@@ -220,7 +221,9 @@ class _Events:
         self.entity = [_grown(e, self.capacity, NONE) for e in self.entity]
         self._key, self._value = _larger_table(self._key, self._value, self.capacity)
 
-    def append(self, tx_hash, event_time, amount, entities) -> NDArray[np.uint8]:  # type: ignore[no-untyped-def]
+    def append(
+        self, tx_hash: NDArray[Any], event_time: NDArray[Any], amount: NDArray[Any], entities: NDArray[Any]
+    ) -> NDArray[np.uint8]:
         status, self.count = kernels.append_events(
             tx_hash, event_time, amount, entities, self.tx_hash, self.event_time, self.amount, self.keys,
             self._key, self._value, self.count,
@@ -353,13 +356,13 @@ def _aggregates(spec: WindowSpec, entity: str) -> tuple[Aggregate, ...]:
     return spec.entities.get(entity, ALL) if spec.entities else ALL
 
 
-def _grown(array, size, fill):  # type: ignore[no-untyped-def]
+def _grown(array: NDArray[Any], size: int, fill: object) -> NDArray[Any]:
     larger = np.full((size, *array.shape[1:]), fill, array.dtype)
     larger[: len(array)] = array
     return larger
 
 
-def _larger_table(key, value, entries):  # type: ignore[no-untyped-def]
+def _larger_table(key: NDArray[Any], value: NDArray[Any], entries: int) -> tuple[NDArray[Any], NDArray[Any]]:
     size = 1 << max(10, (2 * entries + 1).bit_length())
     if size <= len(key):
         return key, value

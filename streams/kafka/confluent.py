@@ -90,7 +90,9 @@ class ConfluentSource:
 
     def retained(self, place: Place) -> tuple[int, int]:
         """The first offset that the broker has, and the one after its last."""
-        return self._answered(lambda wait: self.consumer.get_watermark_offsets(TopicPartition(*place), timeout=wait))
+        at = TopicPartition(*place)
+        found: tuple[int, int] = self._answered(lambda wait: self.consumer.get_watermark_offsets(at, timeout=wait))
+        return found
 
     def assign(self, offsets: Mapping[Place, int]) -> None:
         """Read these partitions from these offsets on."""
@@ -219,6 +221,6 @@ HOPELESS = ("uthentication fail", "certificate verify failed", "SSL handshake fa
 
 def _reason(problems: Sequence[KafkaError]) -> str:
     """The most telling of what the client reported beside its answer."""
-    texts = [p.str() for p in problems]
+    texts: list[str] = [p.str() for p in problems]
     telling = [t for t in texts if any(word in t for word in HOPELESS)]
     return (telling or texts or [""])[-1]

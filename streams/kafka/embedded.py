@@ -192,7 +192,7 @@ class ApacheKafka:
                 str(tool),
                 "format",
                 "-t",
-                base64.urlsafe_b64encode(cluster).decode()[:22],
+                cluster,
                 "-c",
                 str(properties),
                 *self.format_arguments,

@@ -63,7 +63,7 @@ def section(struct: type, title: str) -> list[str]:
     for field in info.fields:
         kind = field.type
         if isinstance(kind, msgspec.inspect.StructType):
-            nested.append((kind.cls, f"{title.split(' ')[0]} `{_join(title, field.encode_name)}`"))
+            nested.append((kind.cls, f"{title.split(' ', maxsplit=1)[0]} `{_join(title, field.encode_name)}`"))
             continue
         meaning = docs.get(field.name, "")
         assert meaning, f"{struct.__name__}.{field.name} has no docstring"

@@ -32,9 +32,7 @@ def rules(**parts: object) -> FreeAgencyRules:
     defaults = {
         "costs": Costs(alert_budget_per_day=6),
         "watch": WatchRules(rows_min=1, frauds_min=3, baseline_cohorts=2, patience=2, half_life=2),
-        "probation": ProbationRules(
-            alpha=0.2, frauds_min=5, rows_min=50, days_min=2, frauds_max=60, days_max=12
-        ),
+        "probation": ProbationRules(alpha=0.2, frauds_min=5, rows_min=50, days_min=2, frauds_max=60, days_max=12),
         "scout": ScoutRules(cooldown_days=1, training_days_max=3, pool_days_max=5),
         "swaps": SwapLimits(days_between=1, bench_days=2),
     }

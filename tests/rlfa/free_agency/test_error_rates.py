@@ -29,9 +29,7 @@ THRESHOLDS = {AgentId(a): (DailyThreshold(Day(99), 1.8, rule_of(RULES.costs)),) 
 
 def day_with_bursts(rng: np.random.Generator, day: int, old: float, new: float) -> Cohort:
     fraud = np.arange(ROWS) < CARDS * BURST
-    card = np.where(fraud, np.arange(ROWS) // BURST, np.arange(ROWS)).astype(np.uint64) + np.uint64(
-        day * ROWS + 1
-    )
+    card = np.where(fraud, np.arange(ROWS) // BURST, np.arange(ROWS)).astype(np.uint64) + np.uint64(day * ROWS + 1)
     by_card = rng.normal(size=(2, CARDS)).repeat(BURST, axis=1)
     logits = 0.5 * rng.normal(size=(2, ROWS)) + 0.7 * rng.normal(size=ROWS)
     logits[:, : CARDS * BURST] = np.array([[old], [new]]) + by_card

@@ -88,9 +88,7 @@ class Service:
         self.state, new = step(self.state, day, self.candidates, self.rules, now, scout=scout)
         ordered = [e for e in new if isinstance(e, TrainingRequested)]
         self.candidates = [
-            Candidate(
-                slot=e.slot, family=e.family, request=e.request, agent=AgentId(f"{e.request}-{e.family}")
-            )
+            Candidate(slot=e.slot, family=e.family, request=e.request, agent=AgentId(f"{e.request}-{e.family}"))
             for e in ordered
         ]
         self.day += 1
@@ -170,9 +168,7 @@ def test_new_terms_end_a_test_and_start_it_afresh() -> None:
         service.live()
     service.rules = rules(costs=Costs(alert_budget_per_day=4))
     service.live()
-    assert {e.reason for e in service.of(ReturnedToPool)} == {
-        "the terms of the test changed: it starts afresh"
-    }
+    assert {e.reason for e in service.of(ReturnedToPool)} == {"the terms of the test changed: it starts afresh"}
     assert all((p.days, p.costs) == (0, service.rules.costs) for p in service.state.slots[0].probations)
     service.live(8)
     assert service.of(Promoted)
@@ -190,10 +186,7 @@ def test_failed_training_is_in_the_ledger_and_the_slot_scouts_again() -> None:
     service = fading()
     while not service.of(TrainingRequested):
         service.live()
-    failed = [
-        Candidate(slot=c.slot, family=c.family, request=c.request, error="no frauds")
-        for c in service.candidates
-    ]
+    failed = [Candidate(slot=c.slot, family=c.family, request=c.request, error="no frauds") for c in service.candidates]
     service.candidates = failed
     service.live(3)
     assert {e.reason for e in service.of(TrainingGivenUp)} == {
@@ -394,9 +387,7 @@ def test_random_lives_do_reach_promotions_and_releases() -> None:
         good = [Weather(4.0, 4.0, 0.0, False, seed)] * 6
         bad = [Weather(0.0, 4.0 * (seed % 2), 0.0, False, seed + i) for i in range(24)]
         kinds |= {kind_of(e) for e in lived(good + bad).events}
-    assert kinds >= {
-        k.__name__ for k in (EpochChanged, WatchChanged, Signed, Promoted, Released, ReturnedToPool)
-    }
+    assert kinds >= {k.__name__ for k in (EpochChanged, WatchChanged, Signed, Promoted, Released, ReturnedToPool)}
 
 
 def test_state_stays_small() -> None:

@@ -72,9 +72,7 @@ def test_challenger_that_never_joins_is_unsafe() -> None:
 
 
 def test_evidence_of_brier_losses_has_an_observation_for_every_customer() -> None:
-    got, losses = advance(
-        probation(FreeAgencyRules(probation=ProbationRules(loss="brier"))), day_of_both(), BOTH
-    )
+    got, losses = advance(probation(FreeAgencyRules(probation=ProbationRules(loss="brier"))), day_of_both(), BOTH)
     assert losses is not None
     assert len(losses.difference) == 60
     assert got.e.log_up > 0

@@ -87,9 +87,7 @@ def test_each_figure_alone_makes_a_cohort_low(bad: dict[str, float]) -> None:
     assert not is_good(signs(**bad), RULES)
 
 
-@pytest.mark.parametrize(
-    "middling", [{"detection": 0.71}, {"gap": 0.07, "gap_of": 1.0}], ids=["detection", "gap"]
-)
+@pytest.mark.parametrize("middling", [{"detection": 0.71}, {"gap": 0.07, "gap_of": 1.0}], ids=["detection", "gap"])
 def test_between_the_thresholds_a_cohort_is_neither_low_nor_good(middling: dict[str, float]) -> None:
     assert not is_low(signs(**middling), RULES)
     assert not is_good(signs(**middling), RULES)
@@ -115,9 +113,7 @@ def test_level_is_set_once_after_the_first_cohorts() -> None:
 
 def test_gap_is_measured_against_the_best_shadow_on_the_cohorts_that_both_scored() -> None:
     def pair(shadow: float, rows: float = 10_000) -> PairRecord:
-        return PairRecord(
-            incumbent=Record(gain=rows, rows=rows), shadow=Record(gain=shadow * rows, rows=rows)
-        )
+        return PairRecord(incumbent=Record(gain=rows, rows=rows), shadow=Record(gain=shadow * rows, rows=rows))
 
     pairs = {AgentId("a"): pair(1.2), AgentId("b"): pair(1.5), AgentId("new"): pair(9.0, rows=10)}
     got = read_signs(Watch(level=0.8), Record(gain=1, rows=1), pairs, RULES)

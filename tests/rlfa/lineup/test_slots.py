@@ -39,9 +39,7 @@ def test_lineup_that_cannot_play_is_refused(slots: tuple[Slot, ...]) -> None:
 
 def test_incumbent_cannot_be_a_shadow() -> None:
     with pytest.raises(LineupError, match="agents that hold no slot"):
-        Lineup(
-            epoch=Epoch(1), slots=(slot("a", "x"),), shadows=(Shadow(slot=SlotId("a"), agent=AgentId("x")),)
-        )
+        Lineup(epoch=Epoch(1), slots=(slot("a", "x"),), shadows=(Shadow(slot=SlotId("a"), agent=AgentId("x")),))
 
 
 def test_day_of_a_time_before_1970_is_negative() -> None:

@@ -32,7 +32,9 @@ def rows(offsets: list[int], times: list[int], logit: float = 0.5, agents: int =
 
 
 def labels(hashes: list[int], times: list[int], fraud: list[bool]) -> LabelRows:
-    return LabelRows(np.array(hashes, np.uint64), np.array(times, np.int64), np.array(fraud), ["chargeback"] * len(hashes))
+    return LabelRows(
+        np.array(hashes, np.uint64), np.array(times, np.int64), np.array(fraud), ["chargeback"] * len(hashes)
+    )
 
 
 def journal(tmp_path: Path) -> Journal:

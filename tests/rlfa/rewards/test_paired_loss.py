@@ -72,9 +72,7 @@ def test_first_discordant_fraud_speaks_and_later_ones_of_the_card_are_silent() -
 def test_entities_that_spoke_in_an_earlier_cohort_stay_silent() -> None:
     day = cohort([True], [7])
     first = pair_up(day, [1], [0])
-    again = pair_up(
-        day, [1], [0], compromised=frozenset(first.compromised), discordant=frozenset(first.discordant)
-    )
+    again = pair_up(day, [1], [0], compromised=frozenset(first.compromised), discordant=frozenset(first.discordant))
     assert len(again.difference) == 0
     assert again.frauds == 0
 
@@ -82,9 +80,7 @@ def test_entities_that_spoke_in_an_earlier_cohort_stay_silent() -> None:
 def test_compromised_terminal_is_one_observation_whoever_pays_there() -> None:
     got = pair_up(cohort([True] * 3, [1, 2, 3], [9, 9, 9]), [1, 1, 1], [0, 0, 0])
     assert got.difference.tolist() == [1.0]
-    only_customers = pair_up(
-        cohort([True] * 3, [1, 2, 3], [9, 9, 9]), [1, 1, 1], [0, 0, 0], clusters=("customer",)
-    )
+    only_customers = pair_up(cohort([True] * 3, [1, 2, 3], [9, 9, 9]), [1, 1, 1], [0, 0, 0], clusters=("customer",))
     assert len(only_customers.difference) == 3
 
 
@@ -113,9 +109,7 @@ def test_order_of_the_cohorts_rows_changes_nothing(data: st.DataObject, n: int) 
     def draw(strategy: st.SearchStrategy[float]) -> np.ndarray:
         return np.array(data.draw(st.lists(strategy, min_size=n, max_size=n)))
 
-    fraud, customer, old, new = (
-        draw(s) for s in (st.booleans(), st.integers(0, 9), st.booleans(), st.booleans())
-    )
+    fraud, customer, old, new = (draw(s) for s in (st.booleans(), st.integers(0, 9), st.booleans(), st.booleans()))
     order = np.array(data.draw(st.permutations(range(n))))
     day = cohort(fraud.tolist(), customer.tolist())
     mixed = Cohort(

@@ -10,9 +10,7 @@ from rlfa.rewards.money import Costs
 from rlfa.trainers.offline_gate import OfflineResult, compare_offline, passes
 
 
-def compare(
-    candidate: list[float], incumbent: list[float], fraud: list[bool], days: list[int]
-) -> OfflineResult:
+def compare(candidate: list[float], incumbent: list[float], fraud: list[bool], days: list[int]) -> OfflineResult:
     return compare_offline(
         np.array(days, np.int64) * DAY_MS,
         np.ones(len(days)),
