@@ -10,7 +10,8 @@ from streams.kafka.confluent import ConfluentSource
 from streams.kafka.settings import KafkaSettings
 
 BATCH = 20_000
-POLL_S = 0.5
+POLL_S = 0.2
+QUIET_POLLS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +26,8 @@ class _Id(msgspec.Struct, frozen=True):
     tx_id: str
 
 
-def read_ids(settings: KafkaSettings, topic: str) -> list[str]:
-    """The `tx_id` of every committed record of a topic.
+def read_values(settings: KafkaSettings, topic: str) -> list[bytes]:
+    """The value of every committed record of a topic.
 
     Raises:
         streams.errors.StreamsError: the broker is away.
@@ -35,17 +36,22 @@ def read_ids(settings: KafkaSettings, topic: str) -> list[str]:
     try:
         ends = {(topic, p): source.retained((topic, p)) for p in source.partitions(topic)}
         source.assign({place: first for place, (first, _) in ends.items()})
-        decoder = msgspec.json.Decoder(_Id)
-        found: list[str] = []
+        found: list[bytes] = []
         quiet = 0
         # A transaction's marker takes an offset of its own, so the last record may lie before the end.
-        while quiet < 2 and any(source.positions()[place] < end for place, (_, end) in ends.items()):
+        while quiet < QUIET_POLLS and any(source.positions()[place] < end for place, (_, end) in ends.items()):
             records = source.consume(BATCH, POLL_S)
-            found += [decoder.decode(r.value or b"{}").tx_id for r in records]
+            found += [r.value or b"{}" for r in records]
             quiet = 0 if records else quiet + 1
         return found
     finally:
         source.close()
+
+
+def read_ids(settings: KafkaSettings, topic: str) -> list[str]:
+    """The `tx_id` of every committed record of a topic."""
+    decoder = msgspec.json.Decoder(_Id)
+    return [decoder.decode(value).tx_id for value in read_values(settings, topic)]
 
 
 def audit_decisions(settings: KafkaSettings, topic: str) -> Audit:

@@ -64,15 +64,14 @@ class EmbeddedBroker:
         """For clients."""
         return f"127.0.0.1:{self.port}"
 
-    def pause(self) -> None:
-        """Stop answering without dying, as a broker behind a broken network does."""
+    def pause_for(self, seconds: float) -> None:
+        """Stop answering for a while without dying, as a broker behind a broken network does."""
         assert self._process is not None
         os.killpg(self._process.pid, signal.SIGSTOP)
-
-    def resume(self) -> None:
-        """Answer again."""
-        assert self._process is not None
-        os.killpg(self._process.pid, signal.SIGCONT)
+        try:
+            time.sleep(seconds)
+        finally:
+            os.killpg(self._process.pid, signal.SIGCONT)
 
     def wait(self) -> None:
         """Until it ends by itself."""
