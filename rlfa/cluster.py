@@ -21,6 +21,7 @@ if ADDRESS not in os.environ:
         # Ray's own switch for "this machine only", on by default elsewhere than on Linux: ports bind to 127.0.0.1.
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+        "RAY_worker_niceness": "0",  # lanes come first; trainers lower themselves
     }
 
 import ray
