@@ -38,7 +38,6 @@ class Mixture(nn.Module):
         self.encoder = encoder
         self.embeddings = nn.ModuleList([nn.Embedding(rows, genome.embedding) for rows in categories])
         width = int(encoder.out_features) + genome.embedding * len(categories)  # type: ignore[arg-type]
-        self.norm = nn.LayerNorm(width)
         self.dropout = nn.Dropout(genome.dropout)
         self.gate = GATES[genome.gate](width, genome)
         self.experts = EXPERTS[genome.expert](width, genome, bias)
@@ -62,5 +61,5 @@ class Mixture(nn.Module):
             forgotten = torch.rand(rows.shape) < UNKNOWN_RATE
             rows = rows.masked_fill(forgotten, 0)
         embedded = [table(rows[:, j]) for j, table in enumerate(self.embeddings)]
-        x: Tensor = self.dropout(self.norm(torch.cat([self.encoder(numbers), *embedded], dim=1)))
+        x: Tensor = self.dropout(torch.cat([self.encoder(numbers), *embedded], dim=1))
         return x

@@ -16,6 +16,7 @@ from operator import eq, ge, gt, le, lt
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import psutil
 from rich.console import Console
 from rich.table import Table
@@ -89,7 +90,7 @@ class Report:
             "claims": self.claims,
             "notes": self.notes,
         }
-        path.write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n")
+        path.write_bytes(msgspec.json.format(msgspec.json.encode(document, enc_hook=_plain), indent=2) + b"\n")
         console.print(f"written: {path}")
 
 
@@ -111,6 +112,13 @@ def need_data(args: argparse.Namespace, folder: str) -> Path:
     if not path.is_dir():
         sys.exit(f"--data {args.data}: found no folder {folder!r} there")
     return path
+
+
+def _plain(value: object) -> object:
+    """numpy's numbers as Python's."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"a report can't hold {type(value)}")
 
 
 def _path_or_none(text: str | None) -> Path | None:

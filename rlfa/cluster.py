@@ -137,6 +137,8 @@ class RunningService:
         for lane in self.lanes:
             _ask(lane.stop, wait_s)
         ray.wait(self.lives, num_returns=len(self.lives), timeout=wait_s)
+        for actor in (*self.lanes, self.manager, *([self.host] if self.host else [])):
+            ray.kill(actor)  # what is left of them holds names and memory, and nothing else
 
 
 def start_service(service: Service) -> RunningService:

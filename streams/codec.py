@@ -179,7 +179,8 @@ class TransactionCodec:
         try:
             row = self._decoder.decode(value)
         except msgspec.ValidationError as error:
-            raise _RefusedError(why.WRONG_TYPE, str(error)) from error
+            out_of_range = "out of range" in str(error)
+            raise _RefusedError(why.NOT_FINITE if out_of_range else why.WRONG_TYPE, str(error)) from error
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             reason = why.NOT_FINITE if re.search(rb"\b(NaN|-?Infinity)\b", value) else why.NOT_JSON
             raise _RefusedError(reason, str(error)) from error

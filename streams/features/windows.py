@@ -74,6 +74,7 @@ class FeatureState:
         self._windows = np.array([parse_duration(w) for w in spec.windows], np.int64)
         self._delay = parse_duration(spec.label_delay)
         self._retention = int(self._windows.max()) + self._delay + lateness_ms
+        self._capacity = capacity
         self._events = _Events(len(entities), capacity)
         self._kinds = [_Kind(len(self._windows)) for _ in entities]
 
@@ -142,8 +143,9 @@ class FeatureState:
         if self._events.count + n <= self._events.capacity:
             return
         columns = self._events.columns()
-        keep = columns["event_time"] > columns["event_time"].max() - self._retention
-        if keep.mean() < 0.5:
+        newest = columns["event_time"].max(initial=-NEVER)
+        keep = columns["event_time"] > newest - self._retention
+        if self._events.count and keep.mean() < 0.5:
             self._rebuild({name: values[keep] for name, values in columns.items()})
         self._events.grow(self._events.count + n)
         for kind in self._kinds:
@@ -151,7 +153,7 @@ class FeatureState:
 
     def _rebuild(self, columns: Mapping[str, NDArray[np.generic]]) -> None:
         n = len(columns["tx_hash"])
-        self._events = _Events(len(self.entities), max(65_536, 2 * n))
+        self._events = _Events(len(self.entities), max(self._capacity, 2 * n))
         self._kinds = [_Kind(len(self._windows)) for _ in self.entities]
         self._events.append(columns["tx_hash"], columns["event_time"], columns["amount"], columns["entities"])
         self._advance(0, n)

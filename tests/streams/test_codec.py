@@ -1,0 +1,176 @@
+"""What each kind of bad record gets: a reason, and nothing stops."""
+
+from __future__ import annotations
+
+import base64
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams import dead_letters as why
+from streams.cards import card_token, find_card_number, is_card_number, masked
+from streams.codec import LabelCodec, TransactionCodec, raw_feature_names, raw_features
+from streams.dead_letters import DeadLetter, encode_dead_letter
+from streams.kafka.source import Record
+from streams.spec import parse_spec
+
+SPEC = parse_spec(
+    """
+tx_id = "id"
+event_time = "at"
+amount = "amount"
+categorical = ["country"]
+numeric = ["age"]
+[entities]
+customer = "customer"
+terminal = "terminal"
+""",
+    "stream.toml",
+)
+NOW = 1_700_000_000_000
+GOOD: dict[str, object] = {
+    "id": "t1",
+    "at": NOW,
+    "amount": 12.5,
+    "customer": "c1",
+    "terminal": "m1",
+    "country": "DE",
+    "age": 3,
+}
+CARD = "4111111111111111"
+
+
+def record(value: bytes, offset: int = 0) -> Record:
+    return Record("transactions", 0, offset, NOW + 5, b"c1", value)
+
+
+def changed(**fields: object) -> bytes:
+    return msgspec.json.encode({**GOOD, **fields})
+
+
+def without(field: str) -> bytes:
+    return msgspec.json.encode({k: v for k, v in GOOD.items() if k != field})
+
+
+def reason_of(value: bytes) -> str | None:
+    _, dead = TransactionCodec(SPEC, None).decode([record(value)])
+    return dead[0].reason if dead else None
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (b"not json", why.NOT_JSON),
+        (b"", why.NOT_JSON),
+        (changed()[:-9], why.NOT_JSON),
+        (b"\xff\xfe", why.NOT_JSON),
+        (b"[" * 5000, why.WRONG_TYPE),
+        (b"[1, 2]", why.WRONG_TYPE),
+        (changed(amount="12.5"), why.WRONG_TYPE),
+        (changed(age="old"), why.WRONG_TYPE),
+        (without("amount"), why.WRONG_TYPE),
+        (without("id"), why.WRONG_TYPE),
+        (changed(id=""), why.ID_MISSING),
+        (changed(customer=None), why.ENTITY_MISSING),
+        (changed().replace(b"12.5", b"NaN"), why.NOT_FINITE),
+        (changed().replace(b"12.5", b"-Infinity"), why.NOT_FINITE),
+        (changed().replace(b"12.5", b"1e999"), why.NOT_FINITE),
+        (changed(amount=-1), why.AMOUNT_NEGATIVE),
+        (changed(amount=1e12), why.AMOUNT_TOO_LARGE),
+        (changed(at=-5), why.EVENT_TIME_INVALID),
+        (changed(at=NOW + 90 * 86_400_000), why.EVENT_TIME_IN_FUTURE),
+        (changed(note="x" * 1_000_000), why.RECORD_TOO_LARGE),
+        (changed(country=CARD), why.CARD_NUMBER),
+        (changed(terminal=CARD), why.CARD_NUMBER),
+        (changed(note=f"paid with 4111-1111-1111-1111, thanks {NOW}"), why.CARD_NUMBER),
+        (changed(pan=int(CARD)), why.CARD_NUMBER),
+        (changed(), None),
+        (changed(country="never seen"), None),
+        (without("country"), None),
+        (changed(age=None), None),
+    ],
+)
+def test_a_record_gets_its_reason(value: bytes, reason: str | None) -> None:
+    assert reason_of(value) == reason
+
+
+def test_good_records_around_bad_ones_are_read_in_order() -> None:
+    values = [changed(id="a"), b"?", changed(id="b"), changed(amount=-1), changed(id="c")]
+    tx, dead = TransactionCodec(SPEC, None).decode([record(v, i) for i, v in enumerate(values)])
+    assert tx.tx_id == ["a", "b", "c"]
+    assert tx.offset.tolist() == [0, 2, 4]
+    assert [d.record.offset for d in dead] == [1, 3]
+
+
+@given(st.lists(st.binary(max_size=60), max_size=8))
+def test_random_bytes_are_either_read_or_refused(values: list[bytes]) -> None:
+    tx, dead = TransactionCodec(SPEC, None).decode([record(v, i) for i, v in enumerate(values)])
+    assert len(tx.tx_id) + len(dead) == len(values)
+
+
+def test_numbers_may_be_identifiers() -> None:
+    tx, dead = TransactionCodec(SPEC, None).decode([record(changed(id=17, customer=4))])
+    assert not dead
+    assert (tx.tx_id, tx.key) == (["17"], [b"4"])
+
+
+def test_raw_features_have_their_names_and_hold_missing_values() -> None:
+    tx, _ = TransactionCodec(SPEC, None).decode([record(changed(age=None, country=None))])
+    row = dict(zip(raw_feature_names(SPEC), raw_features(tx, SPEC)[0].tolist(), strict=True))
+    assert row["amount"] == 12.5
+    assert np.isnan(row["age"])
+    assert row["country"] == 0
+
+
+def test_a_declared_card_number_is_replaced_before_anything_sees_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CARD_KEY", "secret")
+    spec = parse_spec(
+        'tx_id = "id"\nevent_time = "at"\namount = "amount"\ncard_numbers = ["pan"]\nhmac_key_env = "CARD_KEY"\n'
+        '[entities]\ncard = "pan"\n',
+        "stream.toml",
+    )
+    tx, dead = TransactionCodec(spec, spec.hmac_key()).decode([record(changed(pan=CARD))])
+    assert not dead
+    assert tx.key == [card_token(CARD, b"secret").encode()]
+
+
+def test_a_card_number_never_reaches_the_dead_letters() -> None:
+    _, dead = TransactionCodec(SPEC, None).decode([record(changed(country=CARD))])
+    stored = msgspec.json.decode(encode_dead_letter(dead[0]))
+    assert CARD.encode() not in base64.b64decode(stored["value"])
+    assert b"************1111" in base64.b64decode(stored["value"])
+
+
+def test_a_dead_letter_keeps_the_original_bytes() -> None:
+    letter = DeadLetter(record(b"\x00\xffodd"), why.NOT_JSON)
+    assert base64.b64decode(msgspec.json.decode(encode_dead_letter(letter))["value"]) == b"\x00\xffodd"
+
+
+@given(st.integers(10**12, 10**19 - 1))
+def test_luhn_accepts_exactly_one_last_digit(number: int) -> None:
+    digits = str(number)[:-1]
+    accepted = [d for d in "0123456789" if is_card_number(digits + d)]
+    assert len(accepted) <= 1
+
+
+def test_masking_leaves_other_text_alone() -> None:
+    text = f"id {NOW} card {CARD}"
+    assert find_card_number(text) == CARD
+    assert masked(text) == f"id {NOW} card ************1111"
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (b"?", why.NOT_JSON),
+        (b'{"tx_id": "a"}', why.WRONG_TYPE),
+        (b'{"tx_id": "a", "is_fraud": "yes", "event_time": 1}', why.WRONG_TYPE),
+        (b'{"tx_id": "a", "is_fraud": true, "event_time": 1}', None),
+    ],
+)
+def test_a_label_gets_its_reason(value: bytes, reason: str | None) -> None:
+    _, dead = LabelCodec().decode([record(value)])
+    assert (dead[0].reason if dead else None) == reason
