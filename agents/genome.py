@@ -22,7 +22,7 @@ class Genome(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """Experts in the mixture."""
     hidden: Annotated[int, Meta(ge=1, le=1024)] = 32
     """Units of an expert's hidden layer."""
-    encoder: Literal["piecewise_linear", "periodic"] = "piecewise_linear"
+    encoder: Literal["piecewise_linear", "periodic"] = "periodic"
     """How numbers enter."""
     bins: Annotated[int, Meta(ge=2, le=256)] = 12
     """Bins of the piecewise-linear encoder, or frequencies of the periodic one, per feature."""
@@ -30,7 +30,7 @@ class Genome(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """Width of a categorical feature's embedding."""
     dropout: Annotated[float, Meta(ge=0, lt=1)] = 0.1
     """Share of the encoded inputs that a training step leaves out."""
-    learning_rate: Annotated[float, Meta(gt=0, le=1)] = 0.004
+    learning_rate: Annotated[float, Meta(gt=0, le=1)] = 0.002
     """Of AdamW."""
     weight_decay: Annotated[float, Meta(ge=0, le=1)] = 0.01
     """Of AdamW."""
@@ -40,7 +40,7 @@ class Genome(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """Passes over the training rows at most."""
     patience: Annotated[int, Meta(ge=1, le=1000)] = 4
     """Passes without gain on the later window before training stops."""
-    genuine_per_fraud: Annotated[float, Meta(ge=1, le=1e6)] = 30.0
+    genuine_per_fraud: Annotated[float, Meta(ge=1, le=1e6)] = 100.0
     """Genuine rows kept for each fraud while training; the prior is put right afterwards."""
     validation_share: Annotated[float, Meta(gt=0, lt=1)] = 0.2
     """Newest share of the window's time, for early stopping and calibration."""

@@ -43,6 +43,8 @@ class Admin:
         """Make the topics that aren't there; returns their names."""
         there = {t.name for t in self.describe()}
         new = [t for t in topics if t.name not in there]
+        if not new:
+            return []
         try:
             self._client.create_topics([NewTopic(t.name, t.partitions, t.replication) for t in new])
         except TopicAlreadyExistsError:

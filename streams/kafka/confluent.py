@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
@@ -134,7 +135,7 @@ class ConfluentSource:
         raise BrokerError("consumer", error.str(), "records of the assigned partitions")
 
     def _answered(self, question: Callable[[float], T], wait_s: float | None = None) -> T:
-        return answered(question, self._settings, self._problems, wait_s)
+        return answered(question, self._settings, self._problems, wait_s, self.consumer.poll)
 
 
 class ConfluentTransactionalSink:
@@ -166,7 +167,7 @@ class ConfluentTransactionalSink:
                 "error_cb": problems.append,
             }
         )
-        answered(self.producer.init_transactions, settings, problems, settings.connect_wait_s)
+        answered(self.producer.init_transactions, settings, problems, settings.connect_wait_s, self.producer.poll)
 
     def commit(self, messages: Sequence[Message], offsets: Mapping[Place, int], source: Source) -> None:
         """One Kafka transaction.
@@ -189,8 +190,9 @@ class ConfluentTransactionalSink:
 
     def close(self) -> None:
         """Leave; the broker aborts an open transaction, or the next producer of this id does."""
-        self.producer.purge()
-        self.producer.flush(0)
+        with suppress(KafkaException):  # a fenced producer has nothing left to give up
+            self.producer.purge()
+            self.producer.flush(0)
 
 
 def answered(
@@ -198,8 +200,16 @@ def answered(
     settings: KafkaSettings,
     problems: Sequence[KafkaError],
     wait_s: float | None = None,
+    serve: Callable[[float], object] = bool,
 ) -> T:
     """Ask until there is an answer or the time is up; then one line says why.
+
+    Args:
+        question: takes a time-out in seconds.
+        settings: of the cluster.
+        problems: what the client reports beside its answers.
+        wait_s: for all tries together.
+        serve: lets the client make its reports; takes a time-out in seconds.
 
     Raises:
         BrokerError: with what the broker or the network last said.
@@ -210,6 +220,7 @@ def answered(
         try:
             return question(max(min(left, 2.0), 0.1))
         except KafkaException as error:
+            serve(0.1)
             reason = _reason(problems) or error.args[0].str()
             hopeless = any(word in reason for word in HOPELESS)
             if hopeless or time.monotonic() >= deadline:

@@ -37,7 +37,13 @@ class Producer:
                 "error_cb": problems.append,
             }
         )
-        answered(lambda wait: self._producer.list_topics(timeout=wait), settings, problems, settings.connect_wait_s)
+        answered(
+            lambda wait: self._producer.list_topics(timeout=wait),
+            settings,
+            problems,
+            settings.connect_wait_s,
+            self._producer.poll,
+        )
 
     def produce(self, topic: str, key: bytes | None, value: bytes, partition: int = -1) -> None:
         """Hand a record over; waits only while the buffer is full."""

@@ -34,6 +34,14 @@ def python_config(settings: KafkaSettings) -> dict[str, object]:
     return config | {key: path for key, path in files.items() if path}
 
 
+def unreachable(settings: KafkaSettings, error: KafkaError) -> BrokerError:
+    """One line on why there is no connection; this client only says that it couldn't bootstrap."""
+    login = "; authentication may have failed: brokers hang up on a wrong password" if settings.sasl_mechanism else ""
+    trust = "; or the certificate isn't trusted" if "SSL" in settings.security_protocol else ""
+    where = f"kafka at {settings.bootstrap_servers}"
+    return BrokerError(where, f"{error}{login}{trust}", "a broker that answers")
+
+
 class PythonSource:
     """Reads what it is assigned; see `ConfluentSource`.
 
@@ -57,7 +65,7 @@ class PythonSource:
                 max_partition_fetch_bytes=settings.record_bytes_max,
             )
         except KafkaError as error:
-            raise BrokerError(self._where, error, "a broker that answers") from error
+            raise unreachable(settings, error) from error
 
     def partitions(self, topic: str) -> list[int]:
         """The topic's partitions, ascending.
@@ -130,7 +138,7 @@ class PythonTransactionalSink:
             )
             self.producer.init_transactions()
         except KafkaError as error:
-            raise BrokerError(f"kafka at {settings.bootstrap_servers}", error, "a broker that answers") from error
+            raise unreachable(settings, error) from error
 
     def commit(self, messages: Sequence[Message], offsets: Mapping[Place, int], source: Source) -> None:
         """One Kafka transaction.
