@@ -18,7 +18,7 @@ from agents.training import train
 SMALL_ROWS = 500  # below, nothing is held out for stopping: the few rows are for learning
 
 
-class MoEClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
+class MoEClassifier(ClassifierMixin, BaseEstimator):
     """A gated mixture of experts for two classes; rows come in the order of time.
 
     Args:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -173,24 +174,35 @@ def parse_settings(text: str, where: str) -> Settings:
         ConfigError: with the key, what was found and what is allowed.
     """
     try:
-        return msgspec.toml.decode(text, type=Settings)
-    except msgspec.ValidationError as error:
-        raise _readable(error, where) from error
-    except msgspec.DecodeError as error:
+        found = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
         raise ConfigError(where, str(error), "TOML") from error
+    try:
+        return msgspec.convert(found, Settings)
+    except msgspec.ValidationError as error:
+        raise _readable(error, found, where) from error
 
 
-def _readable(error: msgspec.ValidationError, where: str) -> ConfigError:
-    """msgspec says what it expected and at which path; our line says key, found, allowed."""
-    text = str(error)
-    match = re.match(r"(?P<what>.*?)(?: - at `\$?\.?(?P<path>.*)`)?$", text)
+def _readable(error: msgspec.ValidationError, document: object, where: str) -> ConfigError:
+    """The validator says what it expected and at which path; our line says key, found, allowed."""
+    match = re.match(r"(?P<what>.*?)(?: - at `\$?\.?(?P<path>.*)`)?$", str(error))
     assert match is not None
-    key = match["path"] or ""
-    unknown = re.match(r"Object contains unknown field `(?P<name>.*)`", match["what"])
+    key, what = match["path"] or "", match["what"]
+    unknown = re.match(r"Object contains unknown field `(?P<name>.*)`", what)
     if unknown:
         key = f"{key}.{unknown['name']}".lstrip(".")
-        return ConfigError(f"{where} {key}", unknown["name"], "a key of docs/reference/configuration.md")
-    return ConfigError(f"{where} {key}", match["what"], "see docs/reference/configuration.md")
+        return ConfigError(f"{where} {key}", _at(document, key), "a key of docs/reference/configuration.md")
+    allowed = re.sub(r"^Expected `?(.*?)`?(?:, got .*)?$", r"\1", what).replace("`", "")
+    return ConfigError(f"{where} {key}", _at(document, key), allowed)
+
+
+def _at(document: object, key: str) -> object:
+    """What a document has at a dotted path."""
+    for part in key.split("."):
+        if not isinstance(document, dict) or part not in document:
+            return None
+        document = document[part]
+    return document
 
 
 def _read(path: Path) -> str:

@@ -1,0 +1,66 @@
+"""Settings that are wrong stop the start with one line: which key, what was found, what is allowed."""
+
+from pathlib import Path
+
+import pytest
+
+from rlfa.config import load_service, parse_settings
+from rlfa.errors import ConfigError, RlfaError
+from streams.errors import StreamsError
+
+STREAM = 'tx_id = "id"\nevent_time = "at"\namount = "amount"\n[entities]\ncustomer = "c"\nterminal = "t"\n'
+
+
+def files(folder: Path, settings: str = "", stream: str = STREAM) -> Path:
+    (folder / "rlfa.toml").write_text(settings)
+    (folder / "stream.toml").write_text(stream)
+    return folder / "rlfa.toml"
+
+
+def test_an_empty_file_means_the_defaults(tmp_path: Path) -> None:
+    service = load_service(files(tmp_path))
+    assert service.settings.lanes.count == 1
+    assert service.database == f"sqlite:///{tmp_path}/.rlfa/state/rlfa.db"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("colour = 1", "rlfa.toml colour: found 1"),
+        ("[lanes]\ncoun = 1", "rlfa.toml lanes.coun: found 1"),
+        ("[lanes]\ncount = 0", "rlfa.toml lanes.count: found 0, allowed: int >= 1"),
+        ("[lanes]\ncount = 'two'", "rlfa.toml lanes.count: found 'two', allowed: int"),
+        (
+            "[free_agency.probation]\nalpha = 1.5",
+            "rlfa.toml free_agency.probation.alpha: found 1.5, allowed: float < 1",
+        ),
+        ("log_level = 'loud'", "rlfa.toml log_level: found 'loud'"),
+        ("= 1", "allowed: TOML"),
+    ],
+)
+def test_a_wrong_key_or_value_is_refused_in_one_line(text: str, says: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        parse_settings(text, "rlfa.toml")
+    assert says in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_stream_spec_with_an_unknown_key_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StreamsError, match=r"stream.toml colour"):
+        load_service(files(tmp_path, stream="colour = 1\n" + STREAM))
+
+
+def test_several_lanes_are_refused_while_windows_cross_them(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"lanes.count: found 2, allowed: 1 while"):
+        load_service(files(tmp_path, "[lanes]\ncount = 2"))
+
+
+def test_a_state_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "taken").touch()
+    with pytest.raises(ConfigError, match=r"allowed: a folder that can be written"):
+        load_service(files(tmp_path, 'state = "taken/state"'))
+
+
+def test_missing_settings_are_said_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(RlfaError, match=r"allowed: a readable TOML file"):
+        load_service(tmp_path / "none.toml")
