@@ -35,22 +35,40 @@ class DeadLetter(NamedTuple):
     detail: str = ""
 
 
+class DeadLetterRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A refused record as the topic carries it; schema: `streams/schemas/dead-letters.json`."""
+
+    topic: str
+    """Where it came from."""
+    partition: int
+    offset: int
+    reason: str
+    """One of the constants of this module."""
+    detail: str
+    """Which field, or what the decoder said; empty where the reason says it all."""
+    key: str | None
+    """Base64 of the original key."""
+    value: str
+    """Base64 of the original bytes; digits of card numbers are masked."""
+
+
 def encode_dead_letter(letter: DeadLetter) -> bytes:
-    """The JSON of `streams/schemas/dead-letters.json`; card numbers within are masked."""
-    record = letter.record
-    value = record.value or b""
+    """JSON of a dead letter; card numbers within are masked."""
+    record, value = letter.record, letter.record.value or b""
     if letter.reason == CARD_NUMBER:
-        value = masked(value.decode("utf-8", "replace")).encode()
+        value = _masked(value)
     return msgspec.json.encode(
-        {
-            "topic": record.topic,
-            "partition": record.partition,
-            "offset": record.offset,
-            "reason": letter.reason,
-            "detail": masked(letter.detail),
-            "key": None
-            if record.key is None
-            else base64.b64encode(masked(record.key.decode("utf-8", "replace")).encode()).decode(),
-            "value": base64.b64encode(value).decode(),
-        }
+        DeadLetterRecord(
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            reason=letter.reason,
+            detail=masked(letter.detail),
+            key=None if record.key is None else base64.b64encode(_masked(record.key)).decode(),
+            value=base64.b64encode(value).decode(),
+        )
     )
+
+
+def _masked(data: bytes) -> bytes:
+    return masked(data.decode("utf-8", "replace")).encode()

@@ -1,0 +1,183 @@
+"""Every gate with every expert and every encoder: one battery for all."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from agents.encoders import ENCODERS
+from agents.errors import TrainingDataError, WeightsError
+from agents.experts import EXPERTS
+from agents.gates import GATES
+from agents.genome import Genome
+from agents.model import Agent
+from agents.training import train
+from agents.weights import CARD, GENOME, WEIGHTS, load_agent, save_agent
+
+NAMES = ("amount", "hour", "country")
+CATEGORICAL = frozenset({"country"})
+DAY_MS = 86_400_000
+
+
+def rows(n: int = 800, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Large amounts at night from one country are fraud; some values are missing."""
+    rng = np.random.default_rng(seed)
+    amount = rng.lognormal(3, 1, n)
+    hour = rng.uniform(0, 24, n)
+    country = rng.integers(1, 5, n) * 1000
+    risk = (amount > 40) & (hour < 8) & (country == 2000)
+    fraud = risk | (rng.random(n) < 0.02)
+    x = np.stack([amount, hour, country], axis=1).astype(np.float32)
+    x[rng.random(n) < 0.05, 0] = np.nan
+    x[rng.random(n) < 0.05, 2] = 0
+    return x, fraud, np.linspace(0, 20 * DAY_MS, n).astype(np.int64)
+
+
+def small(**parts: object) -> Genome:
+    genes = {"experts": 3, "hidden": 4, "bins": 4, "epochs_max": 2, "batch": 128, **parts}
+    return Genome(**genes)  # type: ignore[arg-type]
+
+
+def trained(genome: Genome, **options: object) -> Agent:
+    x, y, times = rows()
+    return train(genome, x, y, times, feature_names=NAMES, categorical=CATEGORICAL, threads=1, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("gate", "expert", "encoder"), list(itertools.product(GATES, EXPERTS, ENCODERS)))
+def test_a_genome_trains_scores_and_comes_back_to_the_bit(gate: str, expert: str, encoder: str, tmp_path: Path) -> None:
+    agent = trained(small(gate=gate, expert=expert, encoder=encoder))
+    x, _, _ = rows(200, seed=1)
+    logits = agent.logits(x)
+    assert logits.shape == (200,)
+    assert logits.dtype == np.float32
+    assert np.isfinite(logits).all()
+    weights = agent.mixture.gate_weights(agent.inputs.numbers(x), agent.inputs.rows(x))
+    torch.testing.assert_close(weights.sum(dim=1), torch.ones(200))
+    checksum = save_agent(agent, tmp_path / agent.id)
+    again = load_agent(tmp_path / agent.id, checksum)
+    np.testing.assert_array_equal(again.logits(x), logits)
+    assert (again.id, again.genome, again.card) == (agent.id, agent.genome, agent.card)
+
+
+@pytest.mark.parametrize(("gate", "expert", "encoder"), list(itertools.product(GATES, EXPERTS, ENCODERS)))
+def test_every_parameter_gets_a_finite_gradient(gate: str, expert: str, encoder: str) -> None:
+    agent = trained(small(gate=gate, expert=expert, encoder=encoder))
+    x, _, _ = rows(64, seed=2)
+    mixture = agent.mixture.train()
+    mixture(agent.inputs.numbers(x), agent.inputs.rows(x)).sum().backward()
+    for name, parameter in mixture.named_parameters():
+        assert parameter.grad is not None, name
+        assert torch.isfinite(parameter.grad).all(), name
+
+
+def test_the_same_seed_gives_the_same_weights() -> None:
+    assert trained(small(seed=5)).id == trained(small(seed=5)).id
+    assert trained(small(seed=5)).id != trained(small(seed=6)).id
+
+
+def test_it_learns_what_there_is_to_learn() -> None:
+    agent = trained(small(experts=4, hidden=16, epochs_max=40, learning_rate=0.01))
+    x, y, _ = rows(2000, seed=3)
+    score = agent.logits(x)
+    assert score[y].mean() > score[~y].mean() + 1.0
+
+
+def test_a_batch_scores_like_its_rows() -> None:
+    agent = trained(small())
+    x, _, _ = rows(50, seed=4)
+    one_by_one = np.concatenate([agent.logits(x[i : i + 1]) for i in range(50)])
+    np.testing.assert_allclose(agent.logits(x), one_by_one, atol=1e-5)
+
+
+def test_a_category_never_seen_and_a_missing_one_are_scored() -> None:
+    agent = trained(small())
+    x = np.array([[10, 5, 987_654], [10, 5, 0], [np.nan, 5, 2000]], np.float32)
+    assert np.isfinite(agent.logits(x)).all()
+
+
+def test_contributions_are_what_a_feature_adds_against_its_typical_value() -> None:
+    agent = trained(small())
+    x, _, _ = rows(20, seed=5)
+    found = agent.contributions(x)
+    assert found.shape == x.shape
+    typical = x.copy()
+    typical[:, 1] = agent.inputs.median[1]
+    np.testing.assert_allclose(found[:, 1], agent.logits(x) - agent.logits(typical), atol=1e-6)
+
+
+def test_thinning_genuine_rows_leaves_probabilities_where_they_were() -> None:
+    genes = {"experts": 2, "hidden": 8, "epochs_max": 30, "learning_rate": 0.01}
+    x, y, times = rows(6000)
+    options = {"feature_names": NAMES, "categorical": CATEGORICAL, "threads": 1}
+    thinned = train(small(genuine_per_fraud=2.0, **genes), x, y, times, **options)  # type: ignore[arg-type]
+    p = 1 / (1 + np.exp(-thinned.logits(rows(6000, seed=9)[0])))
+    assert abs(float(p.mean()) - float(y.mean())) < 0.02
+
+
+def test_the_card_says_what_it_was_trained_on() -> None:
+    card = trained(small()).card
+    x, y, times = rows()
+    assert (card.rows, card.frauds) == (len(x), int(y.sum()))
+    assert (card.from_event_time, card.to_event_time) == (0, int(times[-1]))
+    assert 0 < card.validation_from_event_time < card.to_event_time
+    assert card.calibration
+
+
+def test_too_few_frauds_for_calibration_are_said_so() -> None:
+    x, y, times = rows()
+    y &= np.arange(len(y)) < 100
+    agent = train(small(), x, y, times, feature_names=NAMES, categorical=CATEGORICAL, threads=1)
+    assert agent.card.calibration.startswith("none")
+
+
+@pytest.mark.parametrize("all_fraud", [True, False])
+def test_labels_of_one_class_are_refused(all_fraud: bool) -> None:
+    x, y, times = rows()
+    with pytest.raises(TrainingDataError, match="allowed: at least one of each class"):
+        train(small(), x, np.full_like(y, all_fraud), times, feature_names=NAMES)
+
+
+def test_a_warm_start_begins_where_the_other_agent_ended() -> None:
+    first = trained(small(epochs_max=1))
+    warm = trained(small(epochs_max=1), warm_start=first)
+    assert warm.card.warm_start == first.id
+    assert warm.id != first.id
+
+
+def broken(folder: Path, change: str) -> None:
+    data = (folder / WEIGHTS).read_bytes()
+    match change:
+        case "cut":
+            (folder / WEIGHTS).write_bytes(data[:-8])
+        case "flipped":
+            (folder / WEIGHTS).write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+        case "missing":
+            (folder / WEIGHTS).unlink()
+        case "other genome":
+            text = (folder / GENOME).read_text()
+            (folder / GENOME).write_text(text.replace('"experts": 3', '"experts": 5'))
+        case "no card":
+            (folder / CARD).write_text("{}")
+
+
+@pytest.mark.parametrize("change", ["cut", "flipped", "missing", "other genome", "no card"])
+def test_weights_that_are_not_what_they_were_are_refused_in_one_line(change: str, tmp_path: Path) -> None:
+    agent = trained(small())
+    checksum = save_agent(agent, tmp_path / agent.id)
+    broken(tmp_path / agent.id, change)
+    with pytest.raises(WeightsError) as refused:
+        load_agent(tmp_path / agent.id, checksum)
+    assert "\n" not in str(refused.value)
+
+
+def test_weights_that_are_not_finite_are_refused(tmp_path: Path) -> None:
+    agent = trained(small())
+    with torch.no_grad():
+        next(iter(agent.mixture.parameters())).fill_(float("nan"))
+    save_agent(agent, tmp_path / "nan")
+    with pytest.raises(WeightsError, match="allowed: finite values"):
+        load_agent(tmp_path / "nan", None)
