@@ -11,7 +11,6 @@ from streams.kafka.settings import KafkaSettings
 
 BATCH = 20_000
 POLL_S = 0.2
-QUIET_POLLS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +33,10 @@ def read_values(settings: KafkaSettings, topic: str) -> list[bytes]:
     """
     source = ConfluentSource(settings, "rlfa-audit")
     try:
-        ends = {(topic, p): source.retained((topic, p)) for p in source.partitions(topic)}
-        source.assign({place: first for place, (first, _) in ends.items()})
+        source.assign({(topic, p): source.retained((topic, p))[0] for p in source.partitions(topic)})
         found: list[bytes] = []
-        quiet = 0
-        # A transaction's marker takes an offset of its own, so the last record may lie before the end.
-        while quiet < QUIET_POLLS and any(source.positions()[place] < end for place, (_, end) in ends.items()):
-            records = source.consume(BATCH, POLL_S)
-            found += [r.value or b"{}" for r in records]
-            quiet = 0 if records else quiet + 1
+        while set(source.positions()) - source.ended:
+            found += [r.value or b"{}" for r in source.consume(BATCH, POLL_S)]
         return found
     finally:
         source.close()

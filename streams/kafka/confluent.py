@@ -63,6 +63,7 @@ class ConfluentSource:
                 "enable.auto.offset.store": False,
                 "isolation.level": "read_committed",
                 "auto.offset.reset": "error",
+                "enable.partition.eof": True,
                 "fetch.message.max.bytes": settings.record_bytes_max,
                 "fetch.wait.max.ms": 20,
                 "queued.min.messages": 20_000,
@@ -70,6 +71,7 @@ class ConfluentSource:
             }
         )
         self._assigned: dict[Place, int] = {}
+        self.ended: set[Place] = set()  # partitions read to their present end, control records included
         self._answered(lambda wait: self.consumer.list_topics(timeout=wait), settings.connect_wait_s)
 
     def partitions(self, topic: str) -> list[int]:
@@ -98,6 +100,7 @@ class ConfluentSource:
     def assign(self, offsets: Mapping[Place, int]) -> None:
         """Read these partitions from these offsets on."""
         self._assigned = dict(offsets)
+        self.ended = set()
         self.consumer.assign([TopicPartition(t, p, offset) for (t, p), offset in offsets.items()])
 
     def consume(self, most: int, timeout_s: float) -> list[Record]:
@@ -112,10 +115,14 @@ class ConfluentSource:
         records = []
         for m in messages:
             if (error := m.error()) is not None:
-                self._refuse(error)
+                if error.code() == KafkaError._PARTITION_EOF:
+                    self.ended.add((m.topic(), m.partition()))
+                else:
+                    self._refuse(error)
                 continue
             record = Record(m.topic(), m.partition(), m.offset(), m.timestamp()[1], m.key(), m.value())
             self._assigned[record.topic, record.partition] = record.offset + 1
+            self.ended.discard((record.topic, record.partition))
             records.append(record)
         return records
 
@@ -128,7 +135,7 @@ class ConfluentSource:
         self.consumer.close()
 
     def _refuse(self, error: KafkaError) -> None:
-        if error.code() == KafkaError._PARTITION_EOF or error.retriable():
+        if error.retriable():
             return
         if error.code() in {KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT}:
             return  # the client goes on trying by itself

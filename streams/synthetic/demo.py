@@ -14,12 +14,12 @@ from streams.synthetic.scenario import (
 
 DEMO_HISTORY_DAYS = 30
 DEMO_DAYS = 75
-DEMO_CHANGE_DAY = 45
+DEMO_CHANGE_DAY = 40
 DEMO_MATURITY_DAYS = 4
 
 
 def demo_scenario() -> Scenario:
-    """30 days of history with two kinds of fraud, and two others that take over on day 45."""
+    """30 days of history with two kinds of fraud, and two others that take over on day 40."""
     fading = (Change(day=DEMO_CHANGE_DAY, set={"intensity": 1.75}),)
     return Scenario(
         transactions_per_day=6000,

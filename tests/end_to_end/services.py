@@ -70,7 +70,7 @@ epochs_max = 3
 genuine_per_fraud = 5
 
 [genomes.wave]
-encoder = "periodic"
+encoder = "piecewise_linear"
 experts = 2
 hidden = 8
 epochs_max = 3
