@@ -26,6 +26,10 @@ CARD_NUMBER = "card_number"
 DUPLICATE_ID = "duplicate_id"
 UNKNOWN_TRANSACTION = "unknown_transaction"
 
+# Base64 makes a record a third larger: one that just fitted the broker's limit would not fit as a dead letter, and a
+# lane that can't get rid of a record would try it for ever.
+VALUE_BYTES_MAX = 262_144
+
 
 class DeadLetter(NamedTuple):
     """A refused record."""
@@ -49,12 +53,14 @@ class DeadLetterRecord(msgspec.Struct, frozen=True, kw_only=True):
     key: str | None
     """Base64 of the original key."""
     value: str
-    """Base64 of the original bytes; digits of card numbers are masked."""
+    """Base64 of the original bytes, the first 256 KiB of them; digits of card numbers are masked."""
+    size: int
+    """Of the original, in bytes; a larger one is whole only where topic, partition and offset say."""
 
 
 def encode_dead_letter(letter: DeadLetter) -> bytes:
     """JSON of a dead letter; card numbers within are masked."""
-    record, value = letter.record, letter.record.value or b""
+    record, value = letter.record, (letter.record.value or b"")[:VALUE_BYTES_MAX]
     if letter.reason == CARD_NUMBER:
         value = _masked(value)
     return msgspec.json.encode(
@@ -66,6 +72,7 @@ def encode_dead_letter(letter: DeadLetter) -> bytes:
             detail=masked(letter.detail),
             key=None if record.key is None else base64.b64encode(_masked(record.key)).decode(),
             value=base64.b64encode(value).decode(),
+            size=len(record.value or b""),
         )
     )
 
