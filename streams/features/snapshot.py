@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+import numpy as np
+import xxhash
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
@@ -15,6 +19,9 @@ from streams.errors import StreamsError
 from streams.features.windows import FeatureState
 
 TopicPartition = tuple[str, int]
+
+LAYOUT = 2  # of the arrays; another one is another fingerprint
+ALLOWED = "a whole snapshot; remove it to rebuild the state from the topic"
 
 
 class SnapshotError(StreamsError):
@@ -45,36 +52,53 @@ def save_snapshot(
     path: Path, state: FeatureState, *, offsets: Mapping[TopicPartition, int], watermarks: Mapping[int, int]
 ) -> None:
     """Write the state and its offsets, replacing an older snapshot in one step."""
-    meta = _Meta(
-        fingerprint=fingerprint(state),
-        offsets=[(topic, partition, offset) for (topic, partition), offset in offsets.items()],
-        watermarks=list(watermarks.items()),
-    )
+    meta = msgspec.json.encode(
+        _Meta(
+            fingerprint=fingerprint(state),
+            offsets=[(topic, partition, offset) for (topic, partition), offset in offsets.items()],
+            watermarks=list(watermarks.items()),
+        )
+    ).decode()
+    arrays = state.snapshot()
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
-    save_file(state.snapshot(), partial, {"meta": msgspec.json.encode(meta).decode()})
+    save_file(arrays, partial, {"meta": meta, "checksum": _checksum(meta, arrays)})
+    with partial.open("rb+") as file:
+        os.fsync(file.fileno())  # the name must never outlive the bytes
     partial.replace(path)
 
 
 def load_snapshot(path: Path, state: FeatureState) -> Loaded:
-    """Fill an empty state from a snapshot.
+    """Fill a state from a snapshot, in place of what it holds.
 
     Raises:
-        SnapshotError: unreadable, or made with other windows.
+        SnapshotError: unreadable, damaged, or made with other windows.
     """
     try:
         with safe_open(path, framework="numpy") as file:
-            meta = msgspec.json.decode(file.metadata()["meta"], type=_Meta)
-            columns = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a dict
-    except (OSError, SafetensorError, KeyError, msgspec.DecodeError) as error:
-        raise SnapshotError(str(path), error, "a snapshot; remove it to rebuild the state from the topic") from error
+            said = file.metadata()
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a dict
+        meta = msgspec.json.decode(said["meta"], type=_Meta)
+        is_whole = said["checksum"] == _checksum(said["meta"], arrays)
+    except (OSError, SafetensorError, KeyError, TypeError, msgspec.DecodeError) as error:
+        raise SnapshotError(str(path), error, ALLOWED) from error
+    if not is_whole:
+        raise SnapshotError(str(path), "a wrong checksum", ALLOWED)
     if meta.fingerprint != fingerprint(state):
         raise SnapshotError(str(path), "windows of another spec", "the spec it was made with; or remove the snapshot")
-    state.restore(columns)
+    state.restore(arrays)
     return Loaded({(t, p): o for t, p, o in meta.offsets}, dict(meta.watermarks))
 
 
 def fingerprint(state: FeatureState) -> str:
-    """Of everything that the windows depend on."""
-    text = msgspec.json.encode([state.spec, state.entities])
+    """Of everything that the arrays depend on."""
+    text = msgspec.json.encode([LAYOUT, state.spec, state.entities])
     return hashlib.sha256(text).hexdigest()[:16]
+
+
+def _checksum(meta: str, arrays: Mapping[str, NDArray[np.generic]]) -> str:
+    digest = xxhash.xxh3_128(meta.encode())
+    for name in sorted(arrays):
+        digest.update(name.encode())
+        digest.update(np.ascontiguousarray(arrays[name]).data)
+    return digest.hexdigest()
