@@ -13,6 +13,7 @@ from torch import Tensor
 Features = NDArray[np.float32]  # [n, d]
 CODES_MAX = 4096  # most frequent category codes kept per feature; rarer ones count as unknown
 UNKNOWN, MISSING = 0, 1  # rows of an embedding; known codes follow
+STANDARD_MAX = 10.0  # standard deviations: nothing that a stream holds moves a score further
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +63,11 @@ class InputStats:
 
     def numbers(self, x: Features) -> Tensor:
         """float32[n, q]: numeric features, missing ones at their median, squashed and standardised."""
-        values = x[:, self.numeric]
-        values = np.where(np.isfinite(values), values, self.median[self.numeric])
-        standard = (_squash(values) - self.center) / self.scale
-        return torch.from_numpy(np.clip(standard, -10.0, 10.0).astype(np.float32))
+        values = torch.from_numpy(np.take(x, self.numeric, axis=1))  # a copy, changed in place from here on
+        values = torch.where(values.isfinite(), values, torch.from_numpy(self.median[self.numeric]))
+        squashed = values.abs().log1p_().copysign_(values)
+        standard = squashed.sub_(torch.from_numpy(self.center)).div_(torch.from_numpy(self.scale))
+        return standard.clamp_(-STANDARD_MAX, STANDARD_MAX)
 
     def rows(self, x: Features) -> Tensor:
         """int64[n, c]: row of each category's embedding; a code that training never saw is unknown."""

@@ -9,6 +9,7 @@ from agents.encoders import ENCODERS
 from agents.experts import EXPERTS
 from agents.gates import GATES
 from agents.genome import Genome
+from agents.inputs import UNKNOWN
 
 UNKNOWN_RATE = 0.02  # of the known codes, in training, so that the row for unknown ones learns something
 
@@ -37,15 +38,17 @@ class Mixture(nn.Module):
         encoder = ENCODERS[genome.encoder](edges)
         self.encoder = encoder
         self.embeddings = nn.ModuleList([nn.Embedding(rows, genome.embedding) for rows in categories])
-        width = int(encoder.out_features) + genome.embedding * len(categories)  # type: ignore[arg-type]
+        embedded = genome.embedding * len(categories)
         self.dropout = nn.Dropout(genome.dropout)
-        self.gate = GATES[genome.gate](width, genome)
-        self.experts = EXPERTS[genome.expert](width, genome, bias)
+        # The gate sees each number once, as it is; only the experts see it spread over bins or waves.
+        self.gate = GATES[genome.gate](edges.shape[0] + embedded, genome)
+        self.experts = EXPERTS[genome.expert](int(encoder.out_features) + embedded, genome, bias)  # type: ignore[arg-type]
 
     def forward(self, numbers: Tensor, rows: Tensor) -> Tensor:
         """float32[n, q] and int64[n, c] to logits float32[n]."""
-        x = self._encode(numbers, rows)
-        log_weights, logits = self.gate(x), self.experts(x)
+        embedded = self._embed(rows)
+        log_weights = self.gate(torch.cat([numbers, *embedded], dim=1))
+        logits = self.experts(self.dropout(torch.cat([self.encoder(numbers), *embedded], dim=1)))
         positive = torch.logsumexp(log_weights + nn.functional.logsigmoid(logits), dim=1)
         negative = torch.logsumexp(log_weights + nn.functional.logsigmoid(-logits), dim=1)
         logit = positive - negative
@@ -53,13 +56,12 @@ class Mixture(nn.Module):
 
     def gate_weights(self, numbers: Tensor, rows: Tensor) -> Tensor:
         """float32[n, experts]; each row sums to 1."""
-        log_weights: Tensor = self.gate(self._encode(numbers, rows))
+        log_weights: Tensor = self.gate(torch.cat([numbers, *self._embed(rows)], dim=1))
         return log_weights.exp()
 
-    def _encode(self, numbers: Tensor, rows: Tensor) -> Tensor:
+    def _embed(self, rows: Tensor) -> list[Tensor]:
+        """Of each categorical feature float32[n, embedding]; in training some codes count as unknown."""
         if self.training and rows.numel():
-            forgotten = torch.rand(rows.shape) < UNKNOWN_RATE
-            rows = rows.masked_fill(forgotten, 0)
-        embedded = [table(rows[:, j]) for j, table in enumerate(self.embeddings)]
-        x: Tensor = self.dropout(torch.cat([self.encoder(numbers), *embedded], dim=1))
-        return x
+            forgotten = torch.rand(rows.shape, device=rows.device) < UNKNOWN_RATE
+            rows = rows.masked_fill(forgotten, UNKNOWN)
+        return [table(rows[:, j]) for j, table in enumerate(self.embeddings)]

@@ -9,11 +9,11 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 import uuid
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Self
 
@@ -51,9 +51,12 @@ class EmbeddedBroker:
         self.port = self.port or free_port()
         _refuse_taken(self.port)
         self._folder = tempfile.mkdtemp(prefix="rlfa-broker-")
-        binary = Path(sys.executable).parent / "noida-db"
-        if not binary.exists():
+        # The wheel's own program instead of its Python wrapper, which would leave it behind when it is killed.
+        package = find_spec("noida_db")
+        if package is None or package.origin is None:
             raise BrokerError("embedded broker", "no noida-db", "the extra: pip install 'rlfa[embedded]'")
+        binary = Path(package.origin).parent / "noida-db"
+        binary.chmod(0o755)  # wheels don't keep the bit
         arguments = ["start", "--only", "kafka", "--kafka-port", str(self.port), "--data-dir", self._folder]
         self._process = _spawn([str(binary), *arguments], Path(self._folder) / "broker.log")
         _wait_for(self.port, self._process)
