@@ -140,7 +140,7 @@ def expected(script: Script) -> tuple[Naive, np.ndarray, np.ndarray, list[int]]:
     return naive, features, status, newest
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(script=scripts(), restart=st.booleans())
 def test_every_feature_equals_the_naive_one_in_any_batching_and_over_restarts(script: Script, restart: bool) -> None:
     naive, wanted, wanted_status, newest = expected(script)
