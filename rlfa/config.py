@@ -77,6 +77,8 @@ class TrainerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
 
     threads: Annotated[int, Meta(ge=1, le=256)] = 1
     """Threads of one training."""
+    niceness: Annotated[int, Meta(ge=0, le=19)] = 10
+    """How far trainings stand behind everything that decides, as the operating system counts it."""
     window_days: Annotated[int, Meta(ge=2, le=3650)] = 28
     """Matured days that a training takes at most, the newest."""
     gate_days: Annotated[int, Meta(ge=1, le=365)] = 2

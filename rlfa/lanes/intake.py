@@ -17,7 +17,7 @@ def intake_of(service: Service) -> Intake:
         spec=spec,
         transactions=TransactionCodec(spec, spec.hmac_key()),
         labels=LabelCodec(),
-        state=FeatureState(spec.windows, tuple(spec.entities), lateness_ms=spec.lateness_max_ms),
+        state=FeatureState(spec.windows, tuple(spec.entities), lateness_ms=spec.lateness_max_ms + spec.ahead_max_ms),
         watermarks=Watermarks(lateness_max_ms=spec.lateness_max_ms, ahead_max_ms=spec.ahead_max_ms),
         queue=LabelQueue(patience_ms=spec.lateness_max_ms),
     )

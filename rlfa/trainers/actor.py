@@ -20,9 +20,6 @@ from rlfa.outcomes import log
 from rlfa.trainers.offline_gate import OfflineResult, compare_offline
 from rlfa.trainers.training import keep, train_on
 
-# Below everything that decides: a training may take longer, a transaction may not.
-NICENESS = 10
-
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
     """A training that the manager asked for."""
@@ -45,7 +42,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
 @ray.remote(num_cpus=1, max_retries=0, max_calls=1)
 def train_candidate(service: Service, order: Order) -> Delivery:
     """Train, save, and compare with the incumbent on the newest matured days, which the training didn't see."""
-    os.nice(NICENESS)
+    os.nice(service.settings.trainers.niceness)
     try:
         return _deliver(service, order)
     except (RlfaError, AgentsError) as error:
