@@ -16,6 +16,7 @@ from streams.kafka.source import Place, Record, Source
 
 T = TypeVar("T")
 QUEUE_MESSAGES_MAX = 1_000_000
+RECEIVE_BYTES_MAX = 2_000_000_000
 NO_OFFSET = 0  # confluent marks "none" with negative numbers
 
 
@@ -66,6 +67,8 @@ class ConfluentSource:
                 "enable.partition.eof": True,
                 "fetch.message.max.bytes": settings.record_bytes_max,
                 "fetch.wait.max.ms": 20,
+                # The embedded broker answers with all that a partition has, whatever size was asked for.
+                "receive.message.max.bytes": RECEIVE_BYTES_MAX,
                 "queued.min.messages": 20_000,
                 "error_cb": self._problems.append,
             }
