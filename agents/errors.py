@@ -11,12 +11,12 @@ class AgentsError(Exception):
         return "{}: found {}, allowed: {}".format(*self.args)
 
 
-class GenomeError(AgentsError):
-    """A genome that can't be built."""
+class GenomeError(AgentsError, ValueError):
+    """A genome that can't be built; scikit-learn's too."""
 
 
-class TrainingDataError(AgentsError):
-    """Rows that nothing can be learnt from."""
+class TrainingDataError(AgentsError, ValueError):
+    """Rows that nothing can be learnt from; scikit-learn's too."""
 
 
 class WeightsError(AgentsError):

@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from agents.genome import Genome
+from agents.genome import Genome, read_genome
 from agents.training import train
 
 SMALL_ROWS = 500  # below, nothing is held out for stopping: the few rows are for learning
@@ -72,6 +72,7 @@ class MoEClassifier(ClassifierMixin, BaseEstimator):
 
         Raises:
             ValueError: not two classes, or arrays that scikit-learn refuses.
+            GenomeError: a parameter is out of its bounds.
         """
         x, labels = validate_data(self, X, y, dtype=np.float64, ensure_all_finite="allow-nan", ensure_min_samples=2)
         check_classification_targets(labels)
@@ -118,21 +119,24 @@ class MoEClassifier(ClassifierMixin, BaseEstimator):
         return tags
 
     def _genome(self, rows: int) -> Genome:
-        return Genome(
-            gate=self.gate,  # type: ignore[arg-type]  # any text may come from outside; msgspec's convert checks below
-            expert=self.expert,  # type: ignore[arg-type]
-            encoder=self.encoder,  # type: ignore[arg-type]
-            experts=self.experts,
-            hidden=self.hidden,
-            bins=self.bins,
-            learning_rate=self.learning_rate,
-            epochs_max=self.epochs_max,
-            seed=self.random_state,
-            batch=128 if rows < 10 * SMALL_ROWS else 1024,
-            genuine_per_fraud=1e6,
-            dropout=0.0 if rows < SMALL_ROWS else 0.1,
-            validation_share=0.05 if rows < SMALL_ROWS else 0.2,
-        )
+        few = rows < SMALL_ROWS
+        genes = {
+            "gate": self.gate,
+            "expert": self.expert,
+            "encoder": self.encoder,
+            "experts": self.experts,
+            "hidden": self.hidden,
+            "bins": self.bins,
+            "learning_rate": self.learning_rate,
+            "epochs_max": self.epochs_max,
+            "seed": self.random_state,
+            "batch": 128 if rows < 10 * SMALL_ROWS else 1024,
+            "genuine_per_fraud": 1e6,
+            "dropout": 0.0 if few else 0.1,
+            "averaging": 0.0 if few else 0.995,
+            "validation_share": 0.05 if few else 0.2,
+        }
+        return read_genome(genes)
 
     def _scaled(self, x: NDArray[np.float64]) -> NDArray[np.float32]:
         """Agents take float32: columns far from zero or very large would lose their differences."""

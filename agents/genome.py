@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
+
+from agents.errors import GenomeError
 
 
 class Genome(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -18,25 +21,27 @@ class Genome(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """Map of the inputs before the gate; a bounded one keeps outliers from routing everything."""
     expert: Literal["logistic", "mlp"] = "mlp"
     """What an expert is: a linear logit, or one hidden layer."""
-    experts: Annotated[int, Meta(ge=1, le=256)] = 8
+    experts: Annotated[int, Meta(ge=1, le=256)] = 6
     """Experts in the mixture."""
-    hidden: Annotated[int, Meta(ge=1, le=1024)] = 32
+    hidden: Annotated[int, Meta(ge=1, le=1024)] = 16
     """Units of an expert's hidden layer."""
-    encoder: Literal["piecewise_linear", "periodic"] = "periodic"
+    encoder: Literal["piecewise_linear", "periodic"] = "piecewise_linear"
     """How numbers enter."""
-    bins: Annotated[int, Meta(ge=2, le=256)] = 12
+    bins: Annotated[int, Meta(ge=2, le=256)] = 16
     """Bins of the piecewise-linear encoder, or frequencies of the periodic one, per feature."""
     embedding: Annotated[int, Meta(ge=1, le=256)] = 4
     """Width of a categorical feature's embedding."""
     dropout: Annotated[float, Meta(ge=0, lt=1)] = 0.1
     """Share of the encoded inputs that a training step leaves out."""
-    learning_rate: Annotated[float, Meta(gt=0, le=1)] = 0.002
+    learning_rate: Annotated[float, Meta(gt=0, le=1)] = 0.005
     """Of AdamW."""
     weight_decay: Annotated[float, Meta(ge=0, le=1)] = 0.01
     """Of AdamW."""
+    averaging: Annotated[float, Meta(ge=0, lt=1)] = 0.995
+    """Share of the running average of the weights that stays at each step; 0 takes the newest weights."""
     batch: Annotated[int, Meta(ge=16, le=65_536)] = 1024
     """Rows of a training step."""
-    epochs_max: Annotated[int, Meta(ge=1, le=1000)] = 30
+    epochs_max: Annotated[int, Meta(ge=1, le=1000)] = 20
     """Passes over the training rows at most."""
     patience: Annotated[int, Meta(ge=1, le=1000)] = 4
     """Passes without gain on the later window before training stops."""
@@ -56,3 +61,15 @@ class Genome(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         """Names the recipe: its main parts, and a hash of all."""
         digest = hashlib.sha256(msgspec.json.encode(self, order="deterministic")).hexdigest()[:8]
         return f"{self.gate}-{self.expert}-{self.encoder}-{digest}"
+
+
+def read_genome(genes: Mapping[str, object]) -> Genome:
+    """A genome from plain values.
+
+    Raises:
+        GenomeError: a gene is unknown or out of its bounds.
+    """
+    try:
+        return msgspec.convert(dict(genes), Genome)
+    except msgspec.ValidationError as error:
+        raise GenomeError("genome", error, "the genes of agents.genome.Genome within their bounds") from error

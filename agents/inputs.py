@@ -13,7 +13,7 @@ from torch import Tensor
 Features = NDArray[np.float32]  # [n, d]
 CODES_MAX = 4096  # most frequent category codes kept per feature; rarer ones count as unknown
 UNKNOWN, MISSING = 0, 1  # rows of an embedding; known codes follow
-STANDARD_MAX = 10.0  # standard deviations: nothing that a stream holds moves a score further
+LINEAR_WITHIN = 2.0  # standard deviations; values further out come closer, and never trade places
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class InputStats:
         center = filled.mean(axis=0) if len(numeric) else np.zeros(0)
         scale = filled.std(axis=0) if len(numeric) else np.zeros(0)
         scale = np.where(scale > 1e-9, scale, 1.0)
-        standard = (filled - center) / scale
+        standard = _softly(torch.from_numpy((filled - center) / scale)).numpy()
         edges = np.stack([_edges(standard[:, j], bins) for j in range(len(numeric))]) if len(numeric) else None
         codes = tuple(_known_codes(x[:, j]) for j in np.flatnonzero(is_category))
         return cls(
@@ -61,13 +61,36 @@ class InputStats:
             codes=codes,
         )
 
+    @classmethod
+    def blank(cls, features: int, categories: int, bins: int, codes: Sequence[int]) -> InputStats:
+        """Arrays of the right dtype and shape, for comparison with a file: d features, c of them categories."""
+        q = features - categories
+        return cls(
+            numeric=np.zeros(q, np.int64),
+            categorical=np.zeros(categories, np.int64),
+            median=np.zeros(features, np.float32),
+            center=np.zeros(q, np.float32),
+            scale=np.ones(q, np.float32),
+            edges=np.zeros((q, bins + 1), np.float32),
+            codes=tuple(np.zeros(known, np.float32) for known in codes),
+        )
+
+    def fits(self, features: int) -> bool:
+        """Whether each column is used once, scales are positive, and edges and codes ascend."""
+        columns = np.sort(np.concatenate([self.numeric, self.categorical]))
+        return (
+            np.array_equal(columns, np.arange(features))
+            and bool((self.scale > 0).all())
+            and bool((np.diff(self.edges, axis=1) >= 0).all())
+            and all(bool((np.diff(known) > 0).all()) for known in self.codes)
+        )
+
     def numbers(self, x: Features) -> Tensor:
         """float32[n, q]: numeric features, missing ones at their median, squashed and standardised."""
         values = torch.from_numpy(np.take(x, self.numeric, axis=1))  # a copy, changed in place from here on
         values = torch.where(values.isfinite(), values, torch.from_numpy(self.median[self.numeric]))
         squashed = values.abs().log1p_().copysign_(values)
-        standard = squashed.sub_(torch.from_numpy(self.center)).div_(torch.from_numpy(self.scale))
-        return standard.clamp_(-STANDARD_MAX, STANDARD_MAX)
+        return _softly(squashed.sub_(torch.from_numpy(self.center)).div_(torch.from_numpy(self.scale)))
 
     def rows(self, x: Features) -> Tensor:
         """int64[n, c]: row of each category's embedding; a code that training never saw is unknown."""
@@ -103,6 +126,12 @@ def _squash(values: NDArray[np.floating]) -> NDArray[np.float64]:
     """Signed logarithm: amounts and counts have heavy tails."""
     wide = values.astype(np.float64)
     return np.asarray(np.sign(wide) * np.log1p(np.abs(wide)))
+
+
+def _softly(standard: Tensor) -> Tensor:
+    """Linear near zero, logarithmic in the tails: shares of fraud lie far out, and their order matters there."""
+    beyond = (standard.abs() - LINEAR_WITHIN).clamp_min_(0.0)
+    return (standard.clamp(-LINEAR_WITHIN, LINEAR_WITHIN)).add_(beyond.log1p_().copysign_(standard))
 
 
 def _typical(column: NDArray[np.float32], is_category: bool) -> float:

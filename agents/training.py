@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from agents.averaging import WeightAverage
 from agents.calibration import Platt, fit_platt
 from agents.data_card import DataCard
 from agents.errors import GenomeError, TrainingDataError
@@ -179,25 +180,26 @@ def _run(
 ) -> tuple[dict[str, Tensor], int]:
     optimiser = torch.optim.AdamW(mixture.parameters(), lr=genome.learning_rate, weight_decay=genome.weight_decay)
     loss = nn.BCEWithLogitsLoss()
-    best, best_epoch, best_ap = copy.deepcopy(mixture.state_dict()), epochs_max, -1.0
+    average = WeightAverage(mixture, genome.averaging)
+    judged = None if check is None else copy.deepcopy(mixture)
+    best, best_epoch, best_ap = average.weights(), epochs_max, -1.0
     for epoch in range(1, epochs_max + 1):
         mixture.train()
         for at in _batches(len(rows), genome.batch, rng):
             optimiser.zero_grad()
-            value = loss(mixture(rows.numbers[at], rows.rows[at]), rows.fraud[at])
-            value.backward()
+            loss(mixture(rows.numbers[at], rows.rows[at]), rows.fraud[at]).backward()
             optimiser.step()
+            average.step()
         progress(epoch / epochs_max)
-        if check is None:
+        if check is None or judged is None:
             continue
-        ap = _ap(mixture, check)
+        judged.load_state_dict(average.weights())
+        ap = _ap(judged, check)
         if ap > best_ap:
-            best, best_epoch, best_ap = copy.deepcopy(mixture.state_dict()), epoch, ap
+            best, best_epoch, best_ap = average.weights(), epoch, ap
         elif epoch - best_epoch >= genome.patience:
             break
-    if check is None:
-        best = mixture.state_dict()
-    return best, best_epoch
+    return (average.weights() if check is None else best), best_epoch
 
 
 def _ap(mixture: Mixture, rows: _Rows) -> float:

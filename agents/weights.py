@@ -22,6 +22,7 @@ from agents.mixture import Mixture
 from agents.model import Agent
 
 WEIGHTS, GENOME, CARD = "weights.safetensors", "genome.json", "card.json"
+NETWORK = "mixture."  # prefix of the network's tensors
 BYTES_MAX = 1 << 30
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -62,34 +63,57 @@ def load_agent(folder: Path, checksum: str | None) -> Agent:
         tensors = load(data)
     except SafetensorError as error:
         raise WeightsError(str(path), error, "a safetensors file") from error
-    try:
-        inputs = InputStats.of(tensors)
-        platt = Platt(slope=float(tensors["platt"][0]), shift=float(tensors["platt"][1]))
-    except (KeyError, IndexError) as error:
-        raise WeightsError(str(path), f"no tensor {error}", "every tensor of an agent") from error
+    _refuse_unfit(tensors, expected_tensors(genome, card, tensors), path)
+    inputs = InputStats.of(tensors)
+    if not inputs.fits(len(card.feature_names)):
+        raise WeightsError(f"{path} inputs", "columns, edges or codes out of order", "those of its features")
     mixture = Mixture(genome, torch.from_numpy(inputs.edges), [len(c) + 2 for c in inputs.codes], 0.0)
-    _fill(mixture, tensors, path)
-    return Agent(folder.name, genome, card, inputs, mixture.eval(), platt)
+    mixture.load_state_dict(_network(tensors))
+    slope, shift = tensors["platt"].tolist()
+    if slope <= 0:
+        raise WeightsError(f"{path} platt", f"slope {slope}", "a positive slope")
+    return Agent(folder.name, genome, card, inputs, mixture.eval(), Platt(slope=slope, shift=shift))
 
 
 def all_tensors(agent: Agent) -> dict[str, Tensor]:
     """Everything that scores depend on, by name."""
-    network = {f"mixture.{k}": v.contiguous() for k, v in agent.mixture.state_dict().items()}
+    network = {f"{NETWORK}{k}": v.contiguous() for k, v in agent.mixture.state_dict().items()}
     platt = torch.tensor([agent.platt.slope, agent.platt.shift], dtype=torch.float64)
     return {**network, **agent.inputs.tensors(), "platt": platt}
 
 
-def _fill(mixture: Mixture, tensors: Mapping[str, Tensor], path: Path) -> None:
-    given = {k.removeprefix("mixture."): v for k, v in tensors.items() if k.startswith("mixture.")}
-    wanted = mixture.state_dict()
-    if given.keys() != wanted.keys():
-        raise WeightsError(str(path), sorted(given.keys() ^ wanted.keys()), "the tensors of its genome")
-    for name, tensor in given.items():
-        if tensor.shape != wanted[name].shape:
-            raise WeightsError(f"{path} {name}", f"shape {list(tensor.shape)}", str(list(wanted[name].shape)))
+def expected_tensors(genome: Genome, card: DataCard, found: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Names, dtypes and shapes that an agent of this genome and card has; the values mean nothing.
+
+    The only sizes that are taken from the file are those of the tables of known codes.
+    """
+    d, c = len(card.feature_names), len(card.categorical)
+    codes = [found.get(f"inputs.codes.{i}", torch.empty(0)).flatten() for i in range(c)]
+    inputs = InputStats.blank(d, c, genome.bins, [len(known) for known in codes])
+    with torch.device("meta"):
+        mixture = Mixture(genome, torch.empty(inputs.edges.shape), [len(known) + 2 for known in codes], 0.0)
+    network = {f"{NETWORK}{k}": v for k, v in mixture.state_dict().items()}
+    return {**network, **inputs.tensors(), "platt": torch.zeros(2, dtype=torch.float64)}
+
+
+def _network(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {k.removeprefix(NETWORK): v for k, v in tensors.items() if k.startswith(NETWORK)}
+
+
+def _refuse_unfit(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], path: Path) -> None:
+    if found.keys() != wanted.keys():
+        missing, extra = sorted(wanted.keys() - found.keys()), sorted(found.keys() - wanted.keys())
+        raise WeightsError(str(path), f"tensors missing: {missing}, unknown: {extra}", "the tensors of its genome")
+    for name, tensor in found.items():
+        like = wanted[name]
+        if tensor.shape != like.shape or tensor.dtype != like.dtype:
+            raise WeightsError(f"{path} {name}", _form(tensor), _form(like))
         if not torch.isfinite(tensor).all():
             raise WeightsError(f"{path} {name}", "values that aren't finite", "finite values")
-    mixture.load_state_dict(given)
+
+
+def _form(tensor: Tensor) -> str:
+    return f"{str(tensor.dtype).removeprefix('torch.')}{list(tensor.shape)}"
 
 
 def _bytes(path: Path) -> bytes:

@@ -21,7 +21,7 @@ from xgboost import XGBClassifier
 from agents.genome import Genome
 from agents.metrics import auc, average_precision, card_precision
 from agents.training import train
-from benchmarks.handbook_data import SPEC, model_inputs, protocol, read, window_features
+from benchmarks.handbook_data import SPEC, model_inputs, protocol, read, stream_of, window_features
 from benchmarks.harness import Report, arguments, need_data
 
 TRAIN_FROM_DAY = 115  # 2018-07-25, counted from 2018-04-01
@@ -38,10 +38,10 @@ def main() -> None:
     folder = need_data(args, "handbook")
     columns = ("model", "AUC", "AP", "AP from", "AP to", "CP@100", "seconds a fit")
     report = Report("handbook", args, columns)
-    table = read(report.uses(folder / "transactions.parquet").parent)
+    table = read(report.uses(folder / "transactions.parquet"))
     first = TRAIN_FROM_DAY - 7 * args.weeks_back
     until = int(np.searchsorted(table.day, first + 21))
-    state, windows = window_features(table, SPEC, until)
+    state, windows = window_features(stream_of(table), SPEC, until)
     x = model_inputs(table, windows)
     is_train, is_test = protocol(table, first)
     tr, te = np.flatnonzero(is_train), np.flatnonzero(is_test)

@@ -10,18 +10,33 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from streams.features.spec import WindowSpec
-from streams.features.windows import FeatureState
+from streams.features.windows import FeatureState, LabelEvents
 
 DAY_MS = 86_400_000
 START_MS = 1_522_540_800_000  # 2018-04-01
 LABEL_DELAY_DAYS = 7
 BATCH = 2048
+LATENESS_MS = 8 * DAY_MS
 SPEC = WindowSpec(
     windows=("1d", "7d", "30d"),
     label_delay=f"{LABEL_DELAY_DAYS}d",
     entities={"customer": ("count", "mean"), "terminal": ("delayed_count", "fraud_share")},
 )
 ENTITIES = ("customer", "terminal")
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """Rows as `FeatureState.update` takes them, in the order of event time."""
+
+    tx_hash: NDArray[np.uint64]
+    event_time: NDArray[np.int64]
+    amount: NDArray[np.float64]
+    entities: NDArray[np.uint64]
+    labels: LabelEvents  # a fraud is known exactly `LABEL_DELAY_DAYS` after it happened
+
+    def __len__(self) -> int:
+        return len(self.tx_hash)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,56 +55,73 @@ class Table:
         return len(self.tx)
 
 
-def read(folder: Path) -> Table:
-    """Everything, in the order of event time.
-
-    Two payments of one customer within one second come in descending order of their ids: that is how the published
-    features took the only such pair of their week.
-    """
-    table = pq.read_table(folder / "transactions.parquet")
-    tx = table["TRANSACTION_ID"].to_numpy().astype(np.int64)
+def read(path: Path, *, ties_as_published: bool = True) -> Table:
+    """All rows; those of one customer within one second in the order of `published_order`, or of their ids."""
+    table = pq.read_table(path)
     event_time = table["TX_TIME_SECONDS"].to_numpy().astype(np.int64) * 1000 + START_MS
-    order = np.lexsort((-tx, event_time))
+    if ties_as_published:
+        order = published_order(table["CUSTOMER_ID"].to_numpy(), event_time)
+        table, event_time = table.take(order), event_time[order]
     return Table(
-        tx=tx[order],
-        event_time=event_time[order],
-        day=(event_time[order] - START_MS) // DAY_MS,
-        customer=table["CUSTOMER_ID"].to_numpy().astype(np.int64)[order],
-        terminal=table["TERMINAL_ID"].to_numpy().astype(np.int64)[order],
-        amount=table["AMOUNT_CENTS"].to_numpy()[order] / 100,
-        fraud=table["TX_FRAUD"].to_numpy().astype(bool)[order],
+        tx=table["TRANSACTION_ID"].to_numpy().astype(np.int64),
+        event_time=event_time,
+        day=(event_time - START_MS) // DAY_MS,
+        customer=table["CUSTOMER_ID"].to_numpy().astype(np.int64),
+        terminal=table["TERMINAL_ID"].to_numpy().astype(np.int64),
+        amount=table["AMOUNT_CENTS"].to_numpy() / 100,
+        fraud=table["TX_FRAUD"].to_numpy().astype(bool),
     )
 
 
-def window_features(
-    table: Table, spec: WindowSpec, until: int | None = None
-) -> tuple[FeatureState, NDArray[np.float64]]:
-    """The features of the first rows, each fraud known exactly `LABEL_DELAY_DAYS` after it happened.
+def published_order(customer: NDArray[np.int64], event_time: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Rows in order of time and id, but where one customer paid twice in a second as the published features took them.
 
-    Args:
-        table: rows.
-        spec: windows.
-        until: rows to go through; all when missing.
+    They were computed over each customer's rows after pandas' `sort_values("TX_DATETIME")`, a quicksort that may
+    exchange rows of equal times: numpy's for datetimes leaves them in the same order. Two pairs of the published week
+    are concerned, and one of them is exchanged.
 
-    Returns:
-        The state after them, and float64[until, d].
+    Source: Fraud Detection Handbook, chapter 3, `get_customer_spending_behaviour_features`.
     """
-    n = len(table) if until is None else until
-    state = FeatureState(spec, ENTITIES)
-    entities = np.stack([table.customer, table.terminal], axis=1).astype(np.uint64) + np.uint64(1)
-    ids = table.tx.astype(np.uint64) + np.uint64(1)
-    frauds = np.flatnonzero(table.fraud)
-    known_at = table.event_time[frauds] + LABEL_DELAY_DAYS * DAY_MS
+    order = np.arange(len(customer))
+    by_customer = np.lexsort((order, customer))
+    tied = (np.diff(customer[by_customer]) == 0) & (np.diff(event_time[by_customer]) == 0)
+    for one in np.unique(customer[by_customer][1:][tied]):
+        rows = np.flatnonzero(customer == one)
+        order[rows] = rows[np.argsort(event_time[rows].view("M8[ms]"), kind="quicksort")]
+    return order
+
+
+def stream_of(table: Table) -> Stream:
+    """The rows for the feature state, each fraud known exactly `LABEL_DELAY_DAYS` after it happened."""
+    tx_hash = scattered(table.tx)
+    known_at = table.event_time[table.fraud] + LABEL_DELAY_DAYS * DAY_MS
+    return Stream(
+        tx_hash=tx_hash,
+        event_time=table.event_time,
+        amount=table.amount,
+        entities=np.column_stack([scattered(table.customer), scattered(table.terminal)]),
+        labels=LabelEvents(tx_hash[table.fraud], known_at, np.ones(len(known_at), np.bool_)),
+    )
+
+
+def scattered(ids: NDArray[np.int64]) -> NDArray[np.uint64]:
+    """Ids spread over 64 bits as the codec's hashes are, still one to one and never 0."""
+    return (ids.astype(np.uint64) + np.uint64(1)) * np.uint64(0xD1342543DE82EF95)
+
+
+def window_features(stream: Stream, spec: WindowSpec, n: int) -> tuple[FeatureState, NDArray[np.float64]]:
+    """The features of the first n rows, labels told with the batch in which they become known."""
+    state = FeatureState(spec, ENTITIES, lateness_ms=LATENESS_MS)
     out = np.empty((n, len(state.names)))
-    told = 0
+    labels, told = stream.labels, 0
     for begin in range(0, n, BATCH):
         rows = slice(begin, min(begin + BATCH, n))
-        due = int(np.searchsorted(known_at, table.event_time[rows.stop - 1], side="right"))
-        if due > told:
-            new = frauds[told:due]
-            state.label(ids[new], known_at[told:due], np.ones(len(new), np.bool_))
-            told = due
-        out[rows] = state.update(ids[rows], table.event_time[rows], table.amount[rows], entities[rows]).features
+        due = int(np.searchsorted(labels.event_time, stream.event_time[rows.stop - 1], side="right"))
+        new = LabelEvents(labels.tx_hash[told:due], labels.event_time[told:due], labels.is_fraud[told:due])
+        told = due
+        out[rows] = state.update(
+            stream.tx_hash[rows], stream.event_time[rows], stream.amount[rows], stream.entities[rows], new
+        ).features
     return state, out
 
 
