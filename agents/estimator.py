@@ -96,7 +96,7 @@ class MoEClassifier(ClassifierMixin, BaseEstimator):
         x = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=False)
         inputs, platt = self.agent_.inputs, self.agent_.platt
         # In float64 a row's logit is the same whichever rows come with it.
-        network = copy.deepcopy(self.agent_.mixture).double()
+        network = copy.deepcopy(self.agent_.network).double()
         scaled = self._scaled(x)
         with torch.inference_mode():
             logits: NDArray[np.float64] = network(inputs.numbers(scaled).double(), inputs.rows(scaled)).numpy()
@@ -132,7 +132,6 @@ class MoEClassifier(ClassifierMixin, BaseEstimator):
             "seed": self.random_state,
             "batch": 128 if rows < 10 * SMALL_ROWS else 1024,
             "genuine_per_fraud": 1e6,
-            "dropout": 0.0 if few else 0.1,
             "averaging": 0.0 if few else 0.995,
             "validation_share": 0.05 if few else 0.2,
         }

@@ -21,6 +21,8 @@ class Genome(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """Map of the inputs before the gate; a bounded one keeps outliers from routing everything."""
     expert: Literal["logistic", "mlp"] = "mlp"
     """What an expert is: a linear logit, or one hidden layer."""
+    members: Annotated[int, Meta(ge=1, le=64)] = 1
+    """Mixtures that start apart and whose probabilities are averaged: more detection for as many times the work."""
     experts: Annotated[int, Meta(ge=1, le=256)] = 6
     """Experts in the mixture."""
     hidden: Annotated[int, Meta(ge=1, le=1024)] = 16
@@ -31,11 +33,11 @@ class Genome(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """Bins of the piecewise-linear encoder, or frequencies of the periodic one, per feature."""
     embedding: Annotated[int, Meta(ge=1, le=256)] = 4
     """Width of a categorical feature's embedding."""
-    dropout: Annotated[float, Meta(ge=0, lt=1)] = 0.1
+    dropout: Annotated[float, Meta(ge=0, lt=1)] = 0.0
     """Share of the encoded inputs that a training step leaves out."""
     learning_rate: Annotated[float, Meta(gt=0, le=1)] = 0.005
     """Of AdamW."""
-    weight_decay: Annotated[float, Meta(ge=0, le=1)] = 0.01
+    weight_decay: Annotated[float, Meta(ge=0, le=1)] = 0.1
     """Of AdamW."""
     averaging: Annotated[float, Meta(ge=0, lt=1)] = 0.995
     """Share of the running average of the weights that stays at each step; 0 takes the newest weights."""

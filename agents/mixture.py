@@ -1,4 +1,4 @@
-"""The pieces joined: numbers and categories in, one logit of the mixture out."""
+"""The pieces joined: numbers and categories in, one logit of the mixture out; and several mixtures as one."""
 
 from __future__ import annotations
 
@@ -30,11 +30,8 @@ class Mixture(nn.Module):
     Experts", eq. 1, in logarithms.
     """
 
-    prior_shift: Tensor
-
     def __init__(self, genome: Genome, edges: Tensor, categories: list[int], bias: float) -> None:
         super().__init__()
-        self.register_buffer("prior_shift", torch.zeros(()))
         encoder = ENCODERS[genome.encoder](edges)
         self.encoder = encoder
         self.embeddings = nn.ModuleList([nn.Embedding(rows, genome.embedding) for rows in categories])
@@ -51,8 +48,7 @@ class Mixture(nn.Module):
         logits = self.experts(self.dropout(torch.cat([self.encoder(numbers), *embedded], dim=1)))
         positive = torch.logsumexp(log_weights + nn.functional.logsigmoid(logits), dim=1)
         negative = torch.logsumexp(log_weights + nn.functional.logsigmoid(-logits), dim=1)
-        logit = positive - negative
-        return logit if self.training else logit + self.prior_shift
+        return positive - negative
 
     def gate_weights(self, numbers: Tensor, rows: Tensor) -> Tensor:
         """float32[n, experts]; each row sums to 1."""
@@ -65,3 +61,43 @@ class Mixture(nn.Module):
             forgotten = torch.rand(rows.shape, device=rows.device) < UNKNOWN_RATE
             rows = rows.masked_fill(forgotten, UNKNOWN)
         return [table(rows[:, j]) for j, table in enumerate(self.embeddings)]
+
+
+class Committee(nn.Module):
+    """Mixtures of one recipe that start apart and learn from the same batches; their probabilities are averaged.
+
+    With one member it is that mixture. Beside the weights it keeps `prior_shift`, which is added to the logit.
+
+    Args:
+        genome: the recipe; `members` of it.
+        edges: float32[q, bins + 1] of the numeric features.
+        categories: rows of each categorical feature's embedding.
+        bias: logit of the base rate.
+
+    Source: Lakshminarayanan, Pritzel, Blundell 2017, "Simple and Scalable Predictive Uncertainty Estimation using Deep
+    Ensembles", section 2.4, without the adversarial examples.
+    """
+
+    prior_shift: Tensor
+
+    def __init__(self, genome: Genome, edges: Tensor, categories: list[int], bias: float) -> None:
+        super().__init__()
+        self.register_buffer("prior_shift", torch.zeros(()))
+        self.members = nn.ModuleList([Mixture(genome, edges, categories, bias) for _ in range(genome.members)])
+
+    def forward(self, numbers: Tensor, rows: Tensor) -> Tensor:
+        """float32[n, q] and int64[n, c] to logits float32[n]."""
+        each = self.each(numbers, rows)
+        if each.shape[1] == 1:
+            return each[:, 0] + self.prior_shift
+        positive = torch.logsumexp(nn.functional.logsigmoid(each), dim=1)
+        return positive - torch.logsumexp(nn.functional.logsigmoid(-each), dim=1) + self.prior_shift
+
+    def each(self, numbers: Tensor, rows: Tensor) -> Tensor:
+        """Every member's own logit, float32[n, members], without the shift: what training compares with the labels."""
+        return torch.stack([member(numbers, rows) for member in self.members], dim=1)
+
+    def gate_weights(self, numbers: Tensor, rows: Tensor) -> Tensor:
+        """float32[n, members * experts]; each row sums to 1, as members count the same."""
+        weights = [member.gate_weights(numbers, rows) for member in self.members]  # type: ignore[operator]
+        return torch.cat(weights, dim=1) / len(self.members)

@@ -12,7 +12,7 @@ from agents.calibration import Platt
 from agents.data_card import DataCard
 from agents.genome import Genome
 from agents.inputs import InputStats
-from agents.mixture import Mixture
+from agents.mixture import Committee
 
 Features = NDArray[np.float32]  # [n, d], columns in the order of `feature_names`
 SCORE_ROWS = 4096  # at once: activations stay in the cache
@@ -27,7 +27,7 @@ class Agent:
         genome: the recipe.
         card: what it was trained on.
         inputs: how features enter.
-        mixture: the network, in evaluation mode.
+        network: its mixtures, in evaluation mode.
         platt: calibration.
     """
 
@@ -35,7 +35,7 @@ class Agent:
     genome: Genome
     card: DataCard
     inputs: InputStats
-    mixture: Mixture
+    network: Committee
     platt: Platt
 
     @property
@@ -66,5 +66,5 @@ class Agent:
 
     def _raw(self, x: Features) -> NDArray[np.float32]:
         with torch.inference_mode():
-            logits: NDArray[np.float32] = self.mixture(self.inputs.numbers(x), self.inputs.rows(x)).numpy()
+            logits: NDArray[np.float32] = self.network(self.inputs.numbers(x), self.inputs.rows(x)).numpy()
         return logits

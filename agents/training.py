@@ -21,7 +21,7 @@ from agents.errors import GenomeError, TrainingDataError
 from agents.genome import Genome
 from agents.inputs import InputStats
 from agents.metrics import auc, average_precision, calibration_error
-from agents.mixture import Mixture
+from agents.mixture import Committee
 from agents.model import Agent
 from agents.weights import all_tensors
 
@@ -108,15 +108,15 @@ def _train(
     inputs = InputStats.fit(x[early], columns, genome.bins)
     stage = 0.5 if genome.refit else 1.0
     later = (x[late], y[late])
-    mixture, epochs = _fit(genome, inputs, x[early], y[early], later, genome.epochs_max, warm_start, device,
+    network, epochs = _fit(genome, inputs, x[early], y[early], later, genome.epochs_max, warm_start, device,
                            lambda done: progress(done * stage))  # fmt: skip
-    held_out = Agent("", genome, _no_card(names, categorical), inputs, mixture, Platt())
+    held_out = Agent("", genome, _no_card(names, categorical), inputs, network, Platt())
     logits = held_out.logits(x[late])
     platt, calibration = fit_platt(logits, y[late])
     metrics = _metrics(platt.apply(logits), y[late])
     if genome.refit:
         inputs = InputStats.fit(x, columns, genome.bins)
-        mixture, _ = _fit(genome, inputs, x, y, None, epochs, warm_start, device,
+        network, _ = _fit(genome, inputs, x, y, None, epochs, warm_start, device,
                           lambda done: progress(stage + done * (1 - stage)))  # fmt: skip
     card = DataCard(
         genome=genome.id,
@@ -137,9 +137,9 @@ def _train(
         versions={"python": platform.python_version(), "torch": str(torch.__version__), "numpy": np.__version__},
     )
     progress(1.0)
-    agent = Agent("", genome, card, inputs, mixture, platt)
+    agent = Agent("", genome, card, inputs, network, platt)
     digest = hashlib.sha256(save(all_tensors(agent))).hexdigest()[:8]
-    return Agent(f"{genome.id}-{digest}", genome, card, inputs, mixture, platt)
+    return Agent(f"{genome.id}-{digest}", genome, card, inputs, network, platt)
 
 
 def _fit(
@@ -152,42 +152,44 @@ def _fit(
     warm_start: Agent | None,
     device: str,
     progress: Progress,
-) -> tuple[Mixture, int]:
-    """A mixture, and the number of passes that was best (all of them without a later window)."""
+) -> tuple[Committee, int]:
+    """A network, and the number of passes that was best (all of them without a later window)."""
     torch.manual_seed(genome.seed)
     rng = np.random.default_rng(genome.seed)
     keep, shift = _thinned(y, genome.genuine_per_fraud, rng)
     rows = _encoded(inputs, x[keep], y[keep], device)
     base = float(np.clip(y[keep].mean(), 1e-6, 1 - 1e-6))
-    mixture = Mixture(genome, torch.from_numpy(inputs.edges), [len(c) + 2 for c in inputs.codes], _logit(base))
+    network = Committee(genome, torch.from_numpy(inputs.edges), [len(c) + 2 for c in inputs.codes], _logit(base))
     if warm_start is not None:
-        _warm(mixture, warm_start)
-    mixture.to(device)
+        _warm(network, warm_start)
+    network.to(device)
     check = _encoded(inputs, *later, device) if later is not None and later[1].sum() >= FRAUDS_FOR_STOPPING else None
-    best, best_epoch = _run(genome, mixture, rows, check, epochs_max, rng, progress)
-    mixture.load_state_dict(best)
-    return _shifted(mixture.cpu().eval(), shift), best_epoch
+    best, best_epoch = _run(genome, network, rows, check, epochs_max, rng, progress)
+    network.load_state_dict(best)
+    return _shifted(network.cpu().eval(), shift), best_epoch
 
 
 def _run(
     genome: Genome,
-    mixture: Mixture,
+    network: Committee,
     rows: _Rows,
     check: _Rows | None,
     epochs_max: int,
     rng: np.random.Generator,
     progress: Progress,
 ) -> tuple[dict[str, Tensor], int]:
-    optimiser = torch.optim.AdamW(mixture.parameters(), lr=genome.learning_rate, weight_decay=genome.weight_decay)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=genome.learning_rate, weight_decay=genome.weight_decay)
     loss = nn.BCEWithLogitsLoss()
-    average = WeightAverage(mixture, genome.averaging)
-    judged = None if check is None else copy.deepcopy(mixture)
+    average = WeightAverage(network, genome.averaging)
+    judged = None if check is None else copy.deepcopy(network)
     best, best_epoch, best_ap = average.weights(), epochs_max, -1.0
     for epoch in range(1, epochs_max + 1):
-        mixture.train()
+        network.train()
         for at in _batches(len(rows), genome.batch, rng):
             optimiser.zero_grad()
-            loss(mixture(rows.numbers[at], rows.rows[at]), rows.fraud[at]).backward()
+            each = network.each(rows.numbers[at], rows.rows[at])
+            # Summed over members, so that each learns as if it were alone.
+            (loss(each, rows.fraud[at].unsqueeze(1).expand_as(each)) * each.shape[1]).backward()
             optimiser.step()
             average.step()
         progress(epoch / epochs_max)
@@ -202,10 +204,10 @@ def _run(
     return (average.weights() if check is None else best), best_epoch
 
 
-def _ap(mixture: Mixture, rows: _Rows) -> float:
-    mixture.eval()
+def _ap(network: Committee, rows: _Rows) -> float:
+    network.eval()
     with torch.inference_mode():
-        parts = [mixture(rows.numbers[i : i + 8192], rows.rows[i : i + 8192]).cpu() for i in range(0, len(rows), 8192)]
+        parts = [network(rows.numbers[i : i + 8192], rows.rows[i : i + 8192]).cpu() for i in range(0, len(rows), 8192)]
     return average_precision(rows.fraud.cpu().numpy() > 0, torch.cat(parts).numpy().astype(np.float64))
 
 
@@ -229,18 +231,18 @@ def _thinned(y: NDArray[np.bool_], per_fraud: float, rng: np.random.Generator) -
     return np.sort(np.concatenate([fraud, kept])), float(np.log(wanted / len(genuine)))
 
 
-def _shifted(mixture: Mixture, shift: float) -> Mixture:
-    """The mixture with `shift` added to its logit: a buffer, so that it travels with the weights."""
-    mixture.prior_shift.fill_(shift)
-    return mixture
+def _shifted(network: Committee, shift: float) -> Committee:
+    """The network with `shift` added to its logit: a buffer, so that it travels with the weights."""
+    network.prior_shift.fill_(shift)
+    return network
 
 
-def _warm(mixture: Mixture, agent: Agent) -> None:
+def _warm(network: Committee, agent: Agent) -> None:
     """Take over every tensor that has the same shape."""
-    mine, theirs = mixture.state_dict(), agent.mixture.state_dict()
+    mine, theirs = network.state_dict(), agent.network.state_dict()
     fitting = {k: v for k, v in theirs.items() if k in mine and v.shape == mine[k].shape}
-    mixture.load_state_dict({**mine, **fitting})
-    mixture.prior_shift.zero_()
+    network.load_state_dict({**mine, **fitting})
+    network.prior_shift.zero_()
 
 
 def _cut(event_time: NDArray[np.int64], y: NDArray[np.bool_], share: float) -> int:

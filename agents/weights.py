@@ -18,11 +18,11 @@ from agents.data_card import DataCard
 from agents.errors import WeightsError
 from agents.genome import Genome
 from agents.inputs import InputStats
-from agents.mixture import Mixture
+from agents.mixture import Committee
 from agents.model import Agent
 
 WEIGHTS, GENOME, CARD = "weights.safetensors", "genome.json", "card.json"
-NETWORK = "mixture."  # prefix of the network's tensors
+NETWORK = "network."  # prefix of the network's tensors
 BYTES_MAX = 1 << 30
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -67,17 +67,17 @@ def load_agent(folder: Path, checksum: str | None) -> Agent:
     inputs = InputStats.of(tensors)
     if not inputs.fits(len(card.feature_names)):
         raise WeightsError(f"{path} inputs", "columns, edges or codes out of order", "those of its features")
-    mixture = Mixture(genome, torch.from_numpy(inputs.edges), [len(c) + 2 for c in inputs.codes], 0.0)
-    mixture.load_state_dict(_network(tensors))
+    network = Committee(genome, torch.from_numpy(inputs.edges), [len(c) + 2 for c in inputs.codes], 0.0)
+    network.load_state_dict(_network(tensors))
     slope, shift = tensors["platt"].tolist()
     if slope <= 0:
         raise WeightsError(f"{path} platt", f"slope {slope}", "a positive slope")
-    return Agent(folder.name, genome, card, inputs, mixture.eval(), Platt(slope=slope, shift=shift))
+    return Agent(folder.name, genome, card, inputs, network.eval(), Platt(slope=slope, shift=shift))
 
 
 def all_tensors(agent: Agent) -> dict[str, Tensor]:
     """Everything that scores depend on, by name."""
-    network = {f"{NETWORK}{k}": v.contiguous() for k, v in agent.mixture.state_dict().items()}
+    network = {f"{NETWORK}{k}": v.contiguous() for k, v in agent.network.state_dict().items()}
     platt = torch.tensor([agent.platt.slope, agent.platt.shift], dtype=torch.float64)
     return {**network, **agent.inputs.tensors(), "platt": platt}
 
@@ -91,9 +91,9 @@ def expected_tensors(genome: Genome, card: DataCard, found: Mapping[str, Tensor]
     codes = [found.get(f"inputs.codes.{i}", torch.empty(0)).flatten() for i in range(c)]
     inputs = InputStats.blank(d, c, genome.bins, [len(known) for known in codes])
     with torch.device("meta"):
-        mixture = Mixture(genome, torch.empty(inputs.edges.shape), [len(known) + 2 for known in codes], 0.0)
-    network = {f"{NETWORK}{k}": v for k, v in mixture.state_dict().items()}
-    return {**network, **inputs.tensors(), "platt": torch.zeros(2, dtype=torch.float64)}
+        network = Committee(genome, torch.empty(inputs.edges.shape), [len(known) + 2 for known in codes], 0.0)
+    weights = {f"{NETWORK}{k}": v for k, v in network.state_dict().items()}
+    return {**weights, **inputs.tensors(), "platt": torch.zeros(2, dtype=torch.float64)}
 
 
 def _network(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+import msgspec
 import numpy as np
 from lightgbm import LGBMClassifier
 from sklearn.ensemble import RandomForestClassifier
@@ -27,7 +28,7 @@ from benchmarks.harness import Report, arguments, need_data
 TRAIN_FROM_DAY = 115  # 2018-07-25, counted from 2018-04-01
 SEEDS = 3
 THREADS = 2
-GENOME = Genome()
+GENOME = Genome(members=4)
 Fit = Callable[[np.ndarray, np.ndarray, np.ndarray, int], Callable[[np.ndarray], np.ndarray]]
 
 
@@ -70,8 +71,9 @@ def main() -> None:
 
 def _agent(names: tuple[str, ...]) -> Fit:
     def fit(x: np.ndarray, y: np.ndarray, event_time: np.ndarray, seed: int) -> Callable[[np.ndarray], np.ndarray]:
-        genome = Genome(**{f: getattr(GENOME, f) for f in GENOME.__struct_fields__ if f != "seed"}, seed=seed)
-        agent = train(genome, x, y, event_time, feature_names=names, threads=THREADS)
+        agent = train(
+            msgspec.structs.replace(GENOME, seed=seed), x, y, event_time, feature_names=names, threads=THREADS
+        )
         return lambda rows: agent.logits(rows).astype(np.float64)
 
     return fit

@@ -33,7 +33,7 @@ from streams.dead_letters import (
     UNKNOWN_TRANSACTION,
     DeadLetter,
 )
-from streams.features.windows import FeatureState
+from streams.features.windows import FeatureState, LabelEvents
 from streams.kafka.source import Record
 from streams.spec import StreamSpec
 
@@ -99,11 +99,12 @@ class Intake:
         admitted = np.flatnonzero(verdict == 0)
         # Partitions interleave by chance; event-time order is what the windows of shared entities want.
         rows = decoded.take(admitted[np.argsort(decoded.event_time[admitted], kind="stable")])
-        due = self._apply(self.queue.due(self.watermarks.by_partition))
-        updated = self.state.update(rows.tx_hash, rows.event_time, rows.amount, rows.entities)
+        due = self.queue.due(self.watermarks.by_partition)
+        updated = self.state.update(rows.tx_hash, rows.event_time, rows.amount, rows.entities, _label_events(due))
         duplicate = updated.status == 1
         dead += _refused(rows, duplicate, DUPLICATE_ID, by_place)
-        given_up = self.queue.unmatched(self._apply(due), self.watermarks.by_partition)
+        early = [label for label, found in zip(due, updated.labels_found.tolist(), strict=True) if not found]
+        given_up = self.queue.unmatched(self._apply(early), self.watermarks.by_partition)
         dead += [DeadLetter(label.record, UNKNOWN_TRANSACTION) for label in given_up]
         fresh = np.flatnonzero(~duplicate)
         kept = rows if len(fresh) == len(rows.tx_id) else rows.take(fresh)
@@ -118,10 +119,11 @@ class Intake:
         return _label_rows(decoded), dead
 
     def _apply(self, labels: Sequence[Waiting]) -> list[Waiting]:
-        """Mark the labels' transactions; hand back the labels whose transaction isn't known (yet)."""
+        """Mark the labels' transactions, some of which may have come after them; hand back the labels without one."""
         if not labels:
             return []
-        found = self.state.label(*_label_columns(labels))
+        events = _label_events(labels)
+        found = self.state.label(events.tx_hash, events.event_time, events.is_fraud)
         return [label for label, is_found in zip(labels, found.tolist(), strict=True) if not is_found]
 
 
@@ -250,10 +252,8 @@ def _label_rows(labels: Labels) -> LabelRows:
     return LabelRows(labels.tx_hash, labels.event_time, labels.is_fraud, labels.source)
 
 
-def _label_columns(
-    labels: Sequence[Waiting],
-) -> tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.bool_]]:
-    return (
+def _label_events(labels: Sequence[Waiting]) -> LabelEvents:
+    return LabelEvents(
         np.array([label.tx_hash for label in labels], np.uint64),
         np.array([label.event_time for label in labels], np.int64),
         np.array([label.is_fraud for label in labels], np.bool_),

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from agents.genome import Genome
-from agents.mixture import Mixture
+from agents.mixture import Committee, Mixture
 
 EDGES = torch.linspace(-2, 2, 5).repeat(3, 1)  # three features, four bins
 
@@ -92,12 +92,32 @@ def test_the_tanh_map_bounds_what_an_outlier_does_to_the_gate() -> None:
     )
 
 
+def committee(members: int) -> Committee:
+    torch.manual_seed(0)
+    return Committee(Genome(bins=4, hidden=4, members=members), EDGES, [5], -4.0).eval()
+
+
+@torch.no_grad()
+def test_a_committee_averages_its_members_probabilities() -> None:
+    network = committee(3)
+    numbers, rows = some_rows()
+    each = torch.stack([torch.sigmoid(member(numbers, rows).double()) for member in network.members])
+    torch.testing.assert_close(network(numbers, rows).double(), torch.logit(each.mean(dim=0)), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(network.gate_weights(numbers, rows).sum(dim=1), torch.ones(50))
+
+
+@torch.no_grad()
+def test_a_committee_of_one_is_its_mixture() -> None:
+    network = committee(1)
+    assert torch.equal(network(*some_rows()), network.members[0](*some_rows()))
+
+
 def test_the_shift_of_the_prior_is_exact() -> None:
     """Kept at rate b, genuine rows make s' of s: s = b s' / (b s' - s' + 1); .4 at b = .1 gives .0625."""
     kept, share = 0.4, 0.1
     shifted = 1 / (1 + np.exp(-(np.log(kept / (1 - kept)) + np.log(share))))
     assert shifted == pytest.approx(share * kept / (share * kept - kept + 1)) == pytest.approx(0.0625)
-    network = mixture()
+    network = committee(1)
     numbers, rows = some_rows()
     before = network(numbers, rows)
     network.prior_shift.fill_(float(np.log(share)))

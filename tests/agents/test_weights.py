@@ -96,7 +96,7 @@ def test_a_card_with_another_number_of_features_is_refused(saved: tuple[Path, st
     refusal(folder)
 
 
-@pytest.mark.parametrize("name", ["platt", "inputs.center", "mixture.experts.bias"])
+@pytest.mark.parametrize("name", ["platt", "inputs.center", "network.members.0.experts.bias"])
 def test_a_missing_tensor_is_refused(saved: tuple[Path, str], name: str) -> None:
     rewrite(saved[0], lambda tensors: tensors.pop(name))
     assert f"missing: ['{name}']" in refusal(saved[0])
@@ -107,13 +107,13 @@ def test_a_tensor_that_nobody_asked_for_is_refused(saved: tuple[Path, str]) -> N
     assert "unknown: ['more']" in refusal(saved[0])
 
 
-@pytest.mark.parametrize("name", ["platt", "inputs.center", "inputs.codes.0", "mixture.experts.bias"])
+@pytest.mark.parametrize("name", ["platt", "inputs.center", "inputs.codes.0", "network.members.0.experts.bias"])
 def test_values_that_are_not_finite_are_refused(saved: tuple[Path, str], name: str) -> None:
     rewrite(saved[0], lambda tensors: tensors[name].fill_(float("nan")))
     assert "allowed: finite values" in refusal(saved[0])
 
 
-@pytest.mark.parametrize("name", ["platt", "inputs.median", "mixture.gate.linear.weight"])
+@pytest.mark.parametrize("name", ["platt", "inputs.median", "network.members.0.gate.linear.weight"])
 def test_another_shape_or_type_is_refused(saved: tuple[Path, str], name: str) -> None:
     rewrite(saved[0], lambda tensors: tensors.update({name: tensors[name].flatten()[:1].clone()}))
     assert f"{name}: found " in refusal(saved[0])
