@@ -104,8 +104,8 @@ def _refuse_unfit(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], pat
     if found.keys() != wanted.keys():
         missing, extra = sorted(wanted.keys() - found.keys()), sorted(found.keys() - wanted.keys())
         raise WeightsError(str(path), f"tensors missing: {missing}, unknown: {extra}", "the tensors of its genome")
-    for name, tensor in found.items():
-        like = wanted[name]
+    for name in sorted(found):  # the reader's order differs from run to run, the message must not
+        tensor, like = found[name], wanted[name]
         if tensor.shape != like.shape or tensor.dtype != like.dtype:
             raise WeightsError(f"{path} {name}", _form(tensor), _form(like))
         if not torch.isfinite(tensor).all():

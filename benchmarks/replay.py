@@ -46,8 +46,8 @@ a = "periodic"
 b = "piecewise"
 c = "logistic"
 [genomes.periodic]
+encoder = "periodic"
 [genomes.piecewise]
-encoder = "piecewise_linear"
 [genomes.logistic]
 expert = "logistic"
 [trainers]

@@ -104,12 +104,14 @@ class RunningService:
         manager: the `ManagerActor`.
         host: the `RemoteHost`, where some slot lives remotely.
         lives: of each lane, the reference that is ready when its `run` has returned or failed for good.
+        managing: the same of the manager.
     """
 
     lanes: list[ActorHandle]
     manager: ActorHandle
     host: ActorHandle | None
     lives: list[ray.ObjectRef[None]]
+    managing: ray.ObjectRef[None]
 
     def statuses(self, wait_s: float = 5.0) -> list[LaneStatus | None]:
         """Of each lane, None while it starts or recovers."""
@@ -136,7 +138,8 @@ class RunningService:
         _ask(self.manager.stop, wait_s)
         for lane in self.lanes:
             _ask(lane.stop, wait_s)
-        ray.wait(self.lives, num_returns=len(self.lives), timeout=wait_s)
+        lives = [*self.lives, self.managing]
+        ray.wait(lives, num_returns=len(lives), timeout=wait_s)
         for actor in (*self.lanes, self.manager, *([self.host] if self.host else [])):
             ray.kill(actor)  # what is left of them holds names and memory, and nothing else
 
@@ -161,9 +164,9 @@ def start_service(service: Service) -> RunningService:
     except RayActorError as error:
         raise ClusterError(_cause(error)) from error
     lives = [lane.run.remote() for lane in lanes]
-    manager.run.remote()
+    managing = manager.run.remote()
     logger().info("service_started", lanes=len(lanes))
-    return RunningService(lanes, manager, host, lives)
+    return RunningService(lanes, manager, host, lives, managing)
 
 
 def _ask(method: Any, wait_s: float) -> Any:  # Ray's methods are untyped

@@ -164,6 +164,7 @@ def load_service(path: Path) -> Service:
     settings = parse_settings(_read(path), str(path))
     root = path.resolve().parent
     service = Service(settings=settings, spec=load_spec(root / settings.stream), root=str(root))
+    _refuse_unfit_slots(settings, path)
     _refuse_split_entities(service, path)
     _ensure_writable(service.state, path)
     return service
@@ -212,6 +213,19 @@ def _read(path: Path) -> str:
         return path.read_text()
     except OSError as error:
         raise ConfigError(str(path), error.strerror, "a readable TOML file") from error
+
+
+def _refuse_unfit_slots(settings: Settings, path: Path) -> None:
+    """Each slot names a genome, and no two are equal: they would train the same agent twice."""
+    taken: dict[Genome, str] = {}
+    for slot, name in settings.slots.items():
+        if name not in settings.genomes:
+            raise ConfigError(f"{path} slots.{slot}", name, f"one of the genomes {sorted(settings.genomes)}")
+        other = taken.setdefault(settings.genomes[name], slot)
+        if other != slot:
+            raise ConfigError(
+                f"{path} slots.{slot}", f"{name}, equal to slots.{other}", "a genome or a seed of its own"
+            )
 
 
 def _refuse_split_entities(service: Service, path: Path) -> None:

@@ -34,7 +34,7 @@ def _logs() -> None:
     configure_logs()
 
 
-def main() -> None:
+def run() -> None:
     """Run a command; an error of ours is one line and exit 1, Ctrl-C is exit 130."""
     try:
         app()

@@ -61,6 +61,9 @@ class Screen:
         for entry in entries:
             self._seq = entry.seq
             self._tell(entry.event)
+        if self._line:
+            self.console.print(f"{self._line} · no labels matured yet")
+            self._line = ""
 
     def summary(self, published: int, found: Audit, seconds: float) -> None:
         """Detection before the change, after it, and after the swap, beside a lineup that never changed."""
@@ -69,15 +72,16 @@ class Screen:
         closed = [d for d in log.closed_days(self.service.outcomes) if d >= self._first_scored()]
         swapped = [s for s in self._swaps if s.day >= change]
         after = Day(swapped[0].day + self._delay_days() + 2) if swapped else None
-        phases = [("before the change", [d for d in closed if d < change])]
-        until = after or Day(closed[-1] + 1)
-        phases.append(("after it, until the first swap plays", [d for d in closed if change <= d < until]))
-        if after is not None:
-            phases.append(("after the swap", [d for d in closed if d >= after]))
+        until = after or Day(change + len(closed))
+        phases = [
+            ("before the change", [d for d in closed if d < change]),
+            ("after it, until the first swap plays", [d for d in closed if change <= d < until]),
+            ("after the swap", [d for d in closed if d >= until]),
+        ]
         table = Table(
             "days", "frauds", "AP", "detection", "AP if frozen", "detection if frozen", title="What free agency did"
         )
-        for name, days in phases:
+        for name, days in ((name, days) for name, days in phases if days):
             mine, frozen = self._detection(days), self._frozen(days)
             table.add_row(
                 f"{name} ({len(days)})",
@@ -99,7 +103,8 @@ class Screen:
         say = self.console.print
         match event:
             case ev.CohortTaken():
-                say(f"{self._line} · judged day {event.day - _first_day()} · {self._figures(event.day)}")
+                say(f"{self._line} · judged day {event.day - _first_day()} · {self._figures(event.day)}".lstrip(" ·"))
+                self._line = ""
             case ev.WatchChanged():
                 say(f"  [yellow]watch[/] slot {event.slot}: {event.before} → {event.after}: {event.reason}")
             case ev.EvidenceAdded():

@@ -70,7 +70,7 @@ epochs_max = 3
 genuine_per_fraud = 5
 
 [genomes.wave]
-encoder = "piecewise_linear"
+encoder = "periodic"
 experts = 2
 hidden = 8
 epochs_max = 3

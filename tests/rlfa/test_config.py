@@ -55,6 +55,22 @@ def test_several_lanes_are_refused_while_windows_cross_them(tmp_path: Path) -> N
         load_service(files(tmp_path, "[lanes]\ncount = 2"))
 
 
+GENOMES = "[genomes.one]\n[genomes.same]\n[genomes.other]\nseed = 1\n"
+
+
+@pytest.mark.parametrize(
+    ("slots", "says"),
+    [
+        ('a = "nobody"', r"slots.a: found 'nobody', allowed: one of the genomes \['one', 'other', 'same'\]"),
+        ('a = "one"\nb = "same"', r"slots.b: found 'same, equal to slots.a', allowed: a genome or a seed of its own"),
+        ('a = "one"\nb = "one"', r"slots.b: found 'one, equal to slots.a'"),
+    ],
+)
+def test_slots_have_genomes_of_their_own(slots: str, says: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=says):
+        load_service(files(tmp_path, f"{GENOMES}[slots]\n{slots}\n"))
+
+
 def test_a_state_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     (tmp_path / "taken").touch()
     with pytest.raises(ConfigError, match=r"allowed: a folder that can be written"):
