@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import psutil
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from rlfa.config import Service
 from rlfa.free_agency import events as ev
@@ -43,6 +43,7 @@ class Screen:
     _incumbents: dict[SlotId, AgentId] = field(default_factory=dict)
     _swaps: list[ev.Promoted] = field(default_factory=list)
     _line: str = ""
+    _peak_gib: float = 0.0
 
     def __post_init__(self) -> None:
         self._store = Store.open(self.service.database)
@@ -53,6 +54,7 @@ class Screen:
         if number == DEMO_CHANGE_DAY:
             self.console.print("[bold]A new kind of fraud begins: card testing and account takeover.[/]")
         self._line = f"day {number}: {transactions / seconds:,.0f} tx/s"
+        self._peak_gib = max(self._peak_gib, _memory_gib())
 
     def news(self) -> None:
         """What the ledger has that hasn't been told yet."""
@@ -75,11 +77,17 @@ class Screen:
         until = after or Day(change + len(closed))
         phases = [
             ("before the change", [d for d in closed if d < change]),
-            ("after it, until the first swap plays", [d for d in closed if change <= d < until]),
+            ("after it, before a swap plays", [d for d in closed if change <= d < until]),
             ("after the swap", [d for d in closed if d >= until]),
         ]
         table = Table(
-            "days", "frauds", "AP", "detection", "AP if frozen", "detection if frozen", title="What free agency did"
+            Column("days", no_wrap=True),
+            "frauds",
+            "AP",
+            "detection",
+            "AP if frozen",
+            "detection if frozen",
+            title="What free agency did",
         )
         for name, days in ((name, days) for name, days in phases if days):
             mine, frozen = self._detection(days), self._frozen(days)
@@ -94,7 +102,7 @@ class Screen:
         self.console.print(table)
         self.console.print(
             f"{published:,} transactions in, {found.decisions:,} decisions out on {found.transactions:,} different "
-            f"ones; {len(self._swaps)} swaps; {seconds:.0f} s; {_memory_gib():.1f} GiB at the end"
+            f"ones; {len(self._swaps)} swaps; {seconds:.0f} s; {self._peak_gib:.1f} GiB at the most"
         )
         config = "--config .rlfa/demo/rlfa.toml"
         self.console.print(f"Look on with: rlfa roster {config} · rlfa ledger {config}")
@@ -106,7 +114,7 @@ class Screen:
                 say(f"{self._line} · judged day {event.day - _first_day()} · {self._figures(event.day)}".lstrip(" ·"))
                 self._line = ""
             case ev.WatchChanged():
-                say(f"  [yellow]watch[/] slot {event.slot}: {event.before} → {event.after}: {event.reason}")
+                say(f"  [yellow]watch[/] slot {event.slot}: {event.reason}")
             case ev.EvidenceAdded():
                 e = math.exp(min(event.log_up, 700.0))
                 say(
@@ -118,7 +126,7 @@ class Screen:
                 self._incumbents[event.slot] = event.agent
                 say(f"  [bold green]swap[/] in slot {event.slot}, epoch {event.epoch}: {event.reason}")
             case ev.EpochChanged():
-                say(f"  epoch {event.epoch}: {event.reason}")
+                say(f"  {event.reason}")
             case _:
                 say(f"  {ev.kind_of(event)} in {event.slot}: {event.reason}")
 
