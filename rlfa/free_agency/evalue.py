@@ -71,10 +71,20 @@ def bet(before: EValue, difference: NDArray[np.float64], margin: NDArray[np.floa
     Raises:
         EvidenceError: a difference isn't a number from -1 to 1.
     """
+    d = bounded(difference)
+    return EValue(add_bets(before.up, d), add_bets(before.down, -d), add_bets(before.futility, margin - d))
+
+
+def bounded(difference: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The observations, float64[m], once all of them are known to lie in [-1, 1].
+
+    Raises:
+        EvidenceError: one isn't a number from -1 to 1.
+    """
     d = np.asarray(difference, np.float64)
     if not (np.abs(d) <= 1.0).all():
         raise EvidenceError("paired loss", d[~(np.abs(d) <= 1.0)][0].item(), "a number from -1 to 1")
-    return EValue(_add(before.up, d), _add(before.down, -d), _add(before.futility, margin - d))
+    return d
 
 
 def log_mixture(log_wealth: tuple[float, ...]) -> float:
@@ -83,6 +93,7 @@ def log_mixture(log_wealth: tuple[float, ...]) -> float:
     return top + math.log(sum(w * math.exp(x - top) for w, x in zip(WEIGHTS, log_wealth, strict=True)))
 
 
-def _add(log_wealth: tuple[float, ...], gains: NDArray[np.float64]) -> tuple[float, ...]:
+def add_bets(log_wealth: tuple[float, ...], gains: NDArray[np.float64]) -> tuple[float, ...]:
+    """Log wealth of each bet of the grid after float64[m] more gains, each of at least -1."""
     ordered = np.sort(gains)  # the sum's last digits must not depend on the order of rows
     return tuple(x + float(np.log1p(b * ordered).sum()) for x, b in zip(log_wealth, BETS, strict=True))
