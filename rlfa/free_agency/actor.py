@@ -19,7 +19,7 @@ from agents.genome import Genome
 from rlfa.config import Service
 from rlfa.free_agency.events import TrainingRequested
 from rlfa.free_agency.manager import step
-from rlfa.free_agency.scouting import SeededScout
+from rlfa.free_agency.scouting import BanditScout
 from rlfa.free_agency.state import Candidate, ManagerState, Request
 from rlfa.hosts.scoring import AgentRef
 from rlfa.lanes.session import LaneStatus
@@ -66,7 +66,7 @@ class ManagerActor:
         self._lanes: list[ActorHandle] = [ray.get_actor(name) for name in lanes]
         self._store = Store.open(service.database)
         self._state = _last_state(self._store)
-        self._scout = SeededScout(tuple(service.settings.genomes))
+        self._scout = BanditScout(tuple(service.settings.genomes))
         self._waiting: deque[tuple[SlotId, Request]] = deque()
         self._orders: dict[ray.ObjectRef[Delivery], Request] = {}
         self._delivered: list[Candidate] = []

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from rlfa.errors import RlfaError
 from rlfa.free_agency.events import EpochChanged, Event
+from rlfa.free_agency.payoffs import take_payoffs
 from rlfa.free_agency.rules import FreeAgencyRules
 from rlfa.free_agency.scouting import Scout
 from rlfa.free_agency.signing import drop_stale, order_trainings, sign_candidates, start_probations
@@ -114,8 +115,8 @@ def step(
     if strangers:
         raise ManagerError("candidates' slots", strangers, f"one of {[s.id for s in state.slots]}")
     turn = Turn(cohort=cohort, candidates=tuple(candidates), rules=rules, today=day_of(now), scout=scout)
-    events: tuple[Event, ...] = ()
+    before, events = state, tuple[Event, ...]()
     for part in _PARTS:
         state, new = part(state, turn)
         events += new
-    return state, events
+    return take_payoffs(before, state, events), events

@@ -15,6 +15,7 @@ from rlfa.free_agency.events import (
     TrainingGivenUp,
     TrainingRequested,
 )
+from rlfa.free_agency.payoffs import in_flight
 from rlfa.free_agency.rules import ScoutRules
 from rlfa.free_agency.scouting import Pick, Vacancy
 from rlfa.free_agency.state import Candidate, FreeAgent, ManagerState, Probation, Request, SlotState
@@ -167,7 +168,15 @@ def _order(slot: SlotState, state: ManagerState, turn: Turn) -> tuple[SlotState,
     day, rules = turn.cohort.day, turn.rules.scout
     if turn.rules.swaps.freeze or not _wants_scouting(slot, day, rules):
         return slot, ()
-    vacancy = Vacancy(slot=slot.id, incumbent=slot.incumbent, family=slot.family, day=day, scoutings=slot.scoutings)
+    vacancy = Vacancy(
+        slot=slot.id,
+        incumbent=slot.incumbent,
+        family=slot.family,
+        day=day,
+        scoutings=slot.scoutings,
+        arms=state.arms,
+        in_flight=in_flight(state),
+    )
     picks = turn.scout.choose(vacancy, rules.candidates, state.seed)
     requests = tuple(
         Request(id=f"{slot.id}/{day}/{i}", family=p.family, genome_of=p.genome_of, day=day) for i, p in enumerate(picks)

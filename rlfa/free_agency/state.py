@@ -8,6 +8,7 @@ import msgspec
 
 from rlfa.free_agency.evalue import EValue
 from rlfa.free_agency.rules import ProbationRules
+from rlfa.free_agency.scouting import Arm
 from rlfa.lineup.slots import AgentId, Day, Epoch, Lineup, Shadow, Slot, SlotId
 from rlfa.rewards.budget import DailyThreshold
 from rlfa.rewards.discounted import PairRecord, Record
@@ -135,6 +136,8 @@ class ManagerState(_Value, frozen=True, kw_only=True):
     slots: tuple[SlotState, ...]
     records: dict[AgentId, Record] = {}
     thresholds: dict[AgentId, tuple[DailyThreshold, ...]] = {}
+    arms: dict[str, Arm] = {}
+    """What each family has shown in past probations, for scouting."""
 
     @property
     def lineup(self) -> Lineup:
