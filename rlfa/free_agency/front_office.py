@@ -1,0 +1,148 @@
+"""The front office: gives closed cohorts to the manager's pure functions and keeps the books of what they decide.
+
+The live manager and a backtest share it: they differ in what tells the time, not in what is decided or written.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import msgspec
+from msgspec.structs import replace
+
+from agents.genome import Genome
+from rlfa.config import Service
+from rlfa.free_agency.events import Event, TrainingRequested
+from rlfa.free_agency.manager import step
+from rlfa.free_agency.scouting import BanditScout, Scout
+from rlfa.free_agency.state import Candidate, ManagerState, Request
+from rlfa.hosts.scoring import AgentRef
+from rlfa.lineup.plan import Plan
+from rlfa.lineup.slots import AgentId, EventTime, Lineup, SlotId
+from rlfa.outcomes import log
+from rlfa.outcomes.cohorts import Cohort
+from rlfa.store.agents import Agents, StoredAgent
+from rlfa.store.database import Store, StoreError
+from rlfa.store.ledger import Ledger, entries_of
+from rlfa.store.rewards import Rewards, rewards_of
+from rlfa.trainers.first_lineup import stored
+from rlfa.trainers.orders import Delivery, Order
+from rlfa.trainers.training import window
+
+POLICY = "threshold"
+
+
+@dataclass(slots=True)
+class FrontOffice:
+    """Where free agency stands, and the store that remembers it.
+
+    Args:
+        service: settings and paths.
+        store: with the first lineup in its ledger.
+        state: after the ledger's newest step.
+        scout: chooses the genomes to train.
+        delivered: candidates that the next cohort's step will take.
+    """
+
+    service: Service
+    store: Store
+    state: ManagerState
+    scout: Scout
+    delivered: list[Candidate] = field(default_factory=list)
+
+    @classmethod
+    def open(cls, service: Service) -> FrontOffice:
+        """Go on from the ledger.
+
+        Raises:
+            StoreError: no database, or nothing in its ledger.
+        """
+        store = Store.open(service.database)
+        return cls(service, store, last_state(store), BanditScout(tuple(service.settings.genomes)))
+
+    def take(self, cohort: Cohort, now: EventTime, recorded_at: int) -> tuple[Event, ...]:
+        """One cohort: the pure step, then one SQL transaction; what it asks for is the caller's to carry out.
+
+        Args:
+            cohort: the next closed one.
+            now: event time that the stream has reached, ms UTC.
+            recorded_at: wall clock, ms UTC.
+
+        Raises:
+            StoreError: the store is away; nothing has changed.
+        """
+        before, rules = self.state, self.service.settings.free_agency
+        state, events = step(before, cohort, self.delivered, rules, now, scout=self.scout)
+        entries = entries_of(events, state, at=now, recorded_at=recorded_at, policy=POLICY)
+        with self.store.transaction() as session:
+            Ledger(session).append(entries)
+            Rewards(session).add(rewards_of(events, before.lineup))
+        self.state, self.delivered = state, []
+        return events
+
+    def plan(self, lineup: Lineup) -> Plan:
+        """A lineup with where its agents' weights lie."""
+        with self.store.transaction() as session:
+            refs = tuple(_ref(Agents(session).get(agent)) for agent in lineup.agents)
+        return Plan(lineup=lineup, refs=refs)
+
+    def order(self, slot: SlotId, request: Request) -> Order:
+        """What to train for a request, on the days that were closed when it was made."""
+        incumbent = next(s.incumbent for s in self.state.slots if s.id == slot)
+        with self.store.transaction() as session:
+            ref = _ref(Agents(session).get(incumbent))
+            genome = self._genome(Agents(session), request)
+        closed = [day for day in log.closed_days(self.service.outcomes) if day <= request.day]
+        days = window(closed, self.service.settings.trainers.window_days)
+        return Order(
+            request=request.id, slot=slot, family=request.family, genome=genome, incumbent=ref, days=tuple(days)
+        )
+
+    def hand_in(self, delivery: Delivery, recorded_at: int) -> Candidate:
+        """Record a delivered agent for the next step; one whose id is taken by other weights is a failed training."""
+        candidate = self._kept(delivery, recorded_at)
+        self.delivered.append(candidate)
+        return candidate
+
+    def _genome(self, agents: Agents, request: Request) -> Genome:
+        if request.genome_of:
+            return msgspec.json.decode(agents.get(request.genome_of).genome, type=Genome)
+        return self.service.settings.genomes[request.family]
+
+    def _kept(self, delivery: Delivery, recorded_at: int) -> Candidate:
+        candidate, ref = delivery.candidate, delivery.ref
+        if ref is None:
+            return candidate
+        with self.store.reading() as session:
+            there = {agent.id: agent.checksum for agent in Agents(session).all()}
+        if there.get(ref.id, ref.checksum) != ref.checksum:
+            return replace(candidate, agent=AgentId(""), error=f"{ref.id} is there already, with other weights")
+        with self.store.transaction() as session:
+            Agents(session).add(stored(ref, candidate.family, recorded_at))
+        return candidate
+
+
+def requests_of(events: tuple[Event, ...]) -> list[tuple[SlotId, Request]]:
+    """The trainings that a step has ordered, each with its slot."""
+    return [
+        (e.slot, Request(id=e.request, family=e.family, genome_of=e.genome_of, day=e.day))
+        for e in events
+        if isinstance(e, TrainingRequested)
+    ]
+
+
+def last_state(store: Store) -> ManagerState:
+    """The manager's state after the ledger's newest step.
+
+    Raises:
+        StoreError: the ledger is empty.
+    """
+    with store.reading() as session:
+        state = Ledger(session).last_state()
+    if state is None:
+        raise StoreError("ledger", "no entry", "the first lineup, which `rlfa train` writes")
+    return state
+
+
+def _ref(agent: StoredAgent) -> AgentRef:
+    return AgentRef(id=agent.id, folder=agent.uri, checksum=agent.checksum)
