@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 from agents.genome import Genome
 from rlfa.errors import ConfigError
@@ -97,7 +100,12 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     state: str = ".rlfa/state"
     """Folder for snapshots, journals, the outcome log, agents and the default database, relative to this file."""
     database: str = ""
-    """SQLAlchemy URL; SQLite in the state folder when empty."""
+    """SQLAlchemy URL without a password, e.g. `postgresql://rlfa@db.internal/rlfa`; SQLite in the state folder when
+    empty."""
+    database_password_env: str = ""
+    """Environment variable that holds the database's password."""
+    database_password_file: str = ""
+    """File that holds the database's password, e.g. a mounted secret."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least severe log line."""
     kafka: KafkaSettings = KafkaSettings()
@@ -146,12 +154,37 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def database(self) -> str:
-        """SQLAlchemy URL."""
-        return self.settings.database or f"sqlite:///{self.state / 'rlfa.db'}"
+        """SQLAlchemy URL, with the password from where the settings say.
+
+        Raises:
+            ConfigError: the variable or file isn't there.
+        """
+        url = self.settings.database or f"sqlite:///{self.state / 'rlfa.db'}"
+        secret = database_password(self.settings)
+        return make_url(url).set(password=secret).render_as_string(hide_password=False) if secret else url
 
     def snapshot(self, lane: int) -> Path:
         """Where a lane keeps its feature state."""
         return self.state / "snapshots" / f"lane-{lane}.safetensors"
+
+
+def database_password(settings: Settings) -> str:
+    """The database's password from where the settings say; empty for none.
+
+    Raises:
+        ConfigError: the variable or file isn't there.
+    """
+    if settings.database_password_env:
+        found = os.environ.get(settings.database_password_env)
+        if found is None:
+            raise ConfigError("database_password_env", settings.database_password_env, "a variable that is set")
+        return found
+    if settings.database_password_file:
+        try:
+            return Path(settings.database_password_file).read_text().strip()
+        except OSError as error:
+            raise ConfigError("database_password_file", settings.database_password_file, "a readable file") from error
+    return ""
 
 
 def load_service(path: Path) -> Service:
@@ -164,6 +197,7 @@ def load_service(path: Path) -> Service:
     settings = parse_settings(_read(path), str(path))
     root = path.resolve().parent
     service = Service(settings=settings, spec=load_spec(root / settings.stream), root=str(root))
+    _refuse_unfit_database(settings, path)
     _refuse_unfit_slots(settings, path)
     _refuse_split_entities(service, path)
     _ensure_writable(service.state, path)
@@ -213,6 +247,18 @@ def _read(path: Path) -> str:
         return path.read_text()
     except OSError as error:
         raise ConfigError(str(path), error.strerror, "a readable TOML file") from error
+
+
+def _refuse_unfit_database(settings: Settings, path: Path) -> None:
+    """A URL that can be read, without a secret in it: settings are copied, committed and mailed."""
+    try:
+        url = make_url(settings.database or "sqlite://")
+    except ArgumentError as error:
+        raise ConfigError(f"{path} database", settings.database, "an SQLAlchemy URL") from error
+    if url.password is not None:
+        shown = url.render_as_string(hide_password=True)
+        raise ConfigError(f"{path} database", shown, "no password; name its variable or its file in another key")
+    database_password(settings)
 
 
 def _refuse_unfit_slots(settings: Settings, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Brokers, started once a run, and the option that rewrites golden files."""
+"""Brokers and a database server, started once a run, and the option that rewrites golden files."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 
 from rlfa.cluster import cluster
 from streams.kafka.embedded import ApacheKafka, EmbeddedBroker
+from tests.postgres import PostgresServer
 
 ROOT = Path(__file__).parents[1]
 ARCHIVE = ROOT.parent / "shared" / "kafka" / "kafka-4.3.1.tar.xz"
@@ -53,6 +54,12 @@ def noida() -> Iterator[EmbeddedBroker]:
 def apache(apache_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApacheKafka]:
     with ApacheKafka(apache_home, tmp_path_factory.mktemp("kafka")) as broker:
         yield broker
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    with PostgresServer() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import msgspec
 import sqlalchemy as sa
@@ -31,6 +32,13 @@ class StoredAgent(msgspec.Struct, frozen=True, kw_only=True):
     """The agent's folder."""
     created_at: int
     """Wall clock, ms UTC."""
+    origin: Literal["trained", "outside"] = "trained"
+    """An agent from outside is sealed wherever it scores."""
+    visible: str = "[]"
+    """JSON: names of the features that it may see; all when empty."""
+    added_by: str = ""
+    """Who signed it, where that was a person."""
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)

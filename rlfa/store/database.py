@@ -21,6 +21,10 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from rlfa.errors import RlfaError
 
 BUSY_TIMEOUT_MS = 10_000  # another process's transaction is short; past this something is stuck
+CONNECT_TIMEOUT_S = 5  # for a server that is away: the caller tries again
+STATEMENT_TIMEOUT_MS = 30_000
+IDLE_TIMEOUT_MS = 60_000  # a client that hangs within a transaction gives its lock back
+WRITER_LOCK = 0x726C6661  # of PostgreSQL's advisory locks the one of whoever writes: "rlfa"
 _READING = "rlfa_reading"
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -53,7 +57,7 @@ class Store:
             StoreError: no such database, a folder that can't be written, a revision newer than this program.
         """
         parsed = _parse(url)
-        where = parsed.render_as_string(hide_password=True)
+        where = _shown(parsed)
         _refuse_missing(parsed, where) if must_exist else _make_folder(parsed, where)
         try:
             engine = _engine(parsed)
@@ -88,7 +92,7 @@ class Store:
             with Session(engine) as session, session.begin():
                 yield session
         except SQLAlchemyError as error:
-            where = self.engine.url.render_as_string(hide_password=True)
+            where = _shown(self.engine.url)
             raise StoreError(where, _first_line(error), "a database that can be read and written") from error
 
     def close(self) -> None:
@@ -98,9 +102,14 @@ class Store:
 
 def _parse(url: str) -> URL:
     try:
-        return make_url(url)
+        parsed = make_url(url)
     except ArgumentError as error:
         raise StoreError("database", repr(url), "an SQLAlchemy URL such as sqlite:///rlfa.db") from error
+    return parsed.set(drivername="postgresql+psycopg") if parsed.drivername == "postgresql" else parsed
+
+
+def _shown(url: URL) -> str:
+    return url.render_as_string(hide_password=True)
 
 
 def _file(url: URL) -> Path | None:
@@ -127,13 +136,36 @@ def _make_folder(url: URL, where: str) -> None:
 
 def _engine(url: URL) -> Engine:
     try:
+        if url.get_backend_name() == "postgresql":
+            # A connection that has died with its server is noticed and made anew before a transaction begins.
+            engine = sa.create_engine(url, pool_pre_ping=True, connect_args=_postgres_arguments())
+            sa.event.listen(engine, "begin", _begin_postgres)
+            return engine
         engine = sa.create_engine(url)
     except (NoSuchModuleError, ModuleNotFoundError) as error:
-        raise StoreError("database", str(error), "sqlite, or postgresql with its driver installed") from error
+        allowed = "sqlite, or postgresql with its driver: pip install 'rlfa[postgres]'"
+        raise StoreError("database", str(error), allowed) from error
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _set_pragmas)
-        sa.event.listen(engine, "begin", _begin)
+        sa.event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _postgres_arguments() -> dict[str, object]:
+    """Every wait has an end, also for a server whose machine went away without a word."""
+    bounds = {
+        "lock_timeout": BUSY_TIMEOUT_MS,
+        "statement_timeout": STATEMENT_TIMEOUT_MS,
+        "idle_in_transaction_session_timeout": IDLE_TIMEOUT_MS,
+    }
+    return {
+        "connect_timeout": CONNECT_TIMEOUT_S,
+        "options": " ".join(f"-c {name}={value}" for name, value in bounds.items()),
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": STATEMENT_TIMEOUT_MS,
+    }
 
 
 def _set_pragmas(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
@@ -146,10 +178,21 @@ def _set_pragmas(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> N
     cursor.close()
 
 
-def _begin(connection: sa.Connection) -> None:
+def _begin_sqlite(connection: sa.Connection) -> None:
     """A writer takes the lock at once: one that only found out later could no longer wait for it."""
-    reading = connection.get_execution_options().get(_READING, False)
-    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+    connection.exec_driver_sql("BEGIN" if _is_reading(connection) else "BEGIN IMMEDIATE")
+
+
+def _begin_postgres(connection: sa.Connection) -> None:
+    """As on SQLite: readers see one state, and one writes at a time, so that `seq` grows in the order of commits."""
+    if _is_reading(connection):
+        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    else:
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITER_LOCK})")
+
+
+def _is_reading(connection: sa.Connection) -> bool:
+    return bool(connection.get_execution_options().get(_READING, False))
 
 
 def _migrate(engine: Engine, where: str) -> None:

@@ -64,6 +64,13 @@ class AgentRow(Base):
     uri: Mapped[str] = mapped_column(Text)
     created_at: Mapped[int] = mapped_column(BigInteger)
     """Wall clock, ms UTC."""
+    origin: Mapped[str] = mapped_column(String(16), server_default="trained")
+    """`trained` here, or from `outside`: then it is sealed wherever it scores."""
+    visible: Mapped[str] = mapped_column(Text, server_default="[]")
+    """JSON: names of the features that it may see; all when empty."""
+    added_by: Mapped[str] = mapped_column(String(200), server_default="")
+    """Who signed it, where that was a person."""
+    why: Mapped[str] = mapped_column(Text, server_default="")
 
 
 class RewardRow(Base):

@@ -80,3 +80,39 @@ def test_a_state_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> Non
 def test_missing_settings_are_said_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(RlfaError, match=r"allowed: a readable TOML file"):
         load_service(tmp_path / "none.toml")
+
+
+SERVER = 'database = "postgresql://rlfa@db/rlfa"\n'
+
+
+def test_the_password_of_the_database_comes_from_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RLFA_TEST_SECRET", "s@cret")
+    service = load_service(files(tmp_path, SERVER + 'database_password_env = "RLFA_TEST_SECRET"'))
+    assert service.database == "postgresql://rlfa:s%40cret@db/rlfa"
+    assert "s@cret" not in repr(service)
+
+
+def test_the_password_of_the_database_comes_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("hidden\n")
+    service = load_service(files(tmp_path, SERVER + f'database_password_file = "{tmp_path / "secret"}"'))
+    assert service.database == "postgresql://rlfa:hidden@db/rlfa"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (SERVER + 'database_password_env = "RLFA_NOT_SET"', "allowed: a variable that is set"),
+        (SERVER + 'database_password_file = "nowhere"', "allowed: a readable file"),
+        ('database = "postgresql://rlfa:open@db/rlfa"', "allowed: no password; name its variable"),
+        ('database = "rlfa.db"', "allowed: an SQLAlchemy URL"),
+    ],
+)
+def test_a_database_that_cannot_be_named_or_would_show_its_password_is_refused(
+    tmp_path: Path, text: str, says: str
+) -> None:
+    with pytest.raises(ConfigError) as refused:
+        load_service(files(tmp_path, text))
+    assert says in str(refused.value)
+    assert ":open@" not in str(refused.value)

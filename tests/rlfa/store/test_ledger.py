@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import sqlalchemy as sa
@@ -16,6 +18,7 @@ from rlfa.lineup.slots import DAY_MS, AgentId, Day, EventTime, Slot, SlotId
 from rlfa.store.database import Store, StoreError
 from rlfa.store.ledger import Entry, Ledger, entries_of, roster
 from rlfa.store.rewards import Rewards, rewards_of
+from tests.postgres import PostgresServer
 from tests.rlfa.free_agency.builders import cohort, rules
 
 NOW = EventTime(1_000)
@@ -62,6 +65,38 @@ def test_database_refuses_changes_of_the_ledger(store: Store, change: str) -> No
     with pytest.raises(StoreError, match="the ledger is append-only"), store.transaction() as session:
         session.execute(sa.text(change))
     assert read(store)[0].why.startswith("service starts with a in s0")
+
+
+def test_postgresql_refuses_to_empty_the_ledger_at_once(postgres: PostgresServer) -> None:
+    store = Store.open(postgres.url())
+    append(store, *start())
+    with pytest.raises(StoreError, match="the ledger is append-only"), store.transaction() as session:
+        session.execute(sa.text("TRUNCATE ledger"))
+    assert len(read(store)) == 1
+    store.close()
+
+
+def test_a_reader_never_sees_a_later_entry_before_an_earlier_one(store: Store) -> None:
+    """Or whoever goes on after the newest entry that it has seen would miss the earlier one for good."""
+    state, events = start()
+    entry = entries_of(events, state, at=NOW, recorded_at=2_000)[0]
+    begun = threading.Event()
+
+    def second() -> None:
+        begun.set()
+        with store.transaction() as session:
+            Ledger(session).append([replace(entry, key="second")])
+
+    with ThreadPoolExecutor(1) as pool:
+        with store.transaction() as session:
+            Ledger(session).append([replace(entry, key="first")])
+            later = pool.submit(second)
+            begun.wait()
+            assert read(store) == ()
+            with pytest.raises(TimeoutError):
+                later.result(timeout=0.3)
+        later.result()
+    assert [e.key for e in read(store)] == ["first", "second"]
 
 
 def test_restarted_manager_goes_on_from_the_ledger(store: Store, url: str) -> None:
