@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
@@ -15,18 +16,34 @@ from agents.errors import GenomeError
 class Genome(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What an agent is made of, and how it is trained."""
 
-    gate: Literal["softmax"] = "softmax"
+    gate: Literal["grkan", "gumbel", "softmax", "threshold", "top_k"] = "softmax"
     """Who decides how much each expert counts."""
-    gate_map: Literal["identity", "tanh"] = "tanh"
+    gate_map: Literal["identity", "softsign", "tanh"] = "tanh"
     """Map of the inputs before the gate; a bounded one keeps outliers from routing everything."""
-    expert: Literal["logistic", "mlp"] = "mlp"
-    """What an expert is: a linear logit, or one hidden layer."""
+    top_k: Annotated[int, Meta(ge=2, le=256)] = 2
+    """Experts of a row that take part, of the top-k gate; one alone would leave the gate without a gradient."""
+    temperature_start: Annotated[float, Meta(gt=0, le=100)] = 2.0
+    """Of the Gumbel gate in its first pass."""
+    temperature_end: Annotated[float, Meta(gt=0, le=100)] = 0.5
+    """Of the Gumbel gate after `epochs_max` passes; annealed in between."""
+    gate_hidden: Annotated[int, Meta(ge=1, le=1024)] = 16
+    """Units before the Kolmogorov-Arnold layers of the GRKAN gate."""
+    gate_norm: bool = False
+    """Normalise the GRKAN gate's scores over the experts, as its paper does; of two experts only a sign is left."""
+    threshold_share: Annotated[float, Meta(gt=0, le=1)] = 1.0
+    """Highest threshold of the threshold gate, as a share of equal weights; up to 1 some expert always takes part."""
+    expert: Literal["adapters", "logistic", "mlp"] = "mlp"
+    """What an expert is: a low-rank change of a shared layer, a linear logit, or one hidden layer."""
     members: Annotated[int, Meta(ge=1, le=64)] = 1
     """Mixtures that start apart and whose probabilities are averaged: more detection for as many times the work."""
     experts: Annotated[int, Meta(ge=1, le=256)] = 6
     """Experts in the mixture."""
     hidden: Annotated[int, Meta(ge=1, le=1024)] = 16
     """Units of an expert's hidden layer."""
+    activation: Literal["gelu", "relu", "silu", "xatlu", "xgelu", "xsilu"] = "relu"
+    """Of an expert's hidden layer; those with an x learn how far their own gate reaches beyond 0 and 1."""
+    adapter_rank: Annotated[int, Meta(ge=1, le=256)] = 4
+    """Rank of each adapter's change to the shared layer."""
     encoder: Literal["piecewise_linear", "periodic"] = "piecewise_linear"
     """How numbers enter."""
     bins: Annotated[int, Meta(ge=2, le=256)] = 16
@@ -35,6 +52,14 @@ class Genome(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """Width of a categorical feature's embedding."""
     dropout: Annotated[float, Meta(ge=0, lt=1)] = 0.0
     """Share of the encoded inputs that a training step leaves out."""
+    loss: Literal["focal", "log"] = "log"
+    """What training makes small: the log loss, or a focal one that looks away from the rows that are clear."""
+    focal_gamma: Annotated[float, Meta(ge=0, le=10)] = 2.0
+    """How far the focal loss looks away; 0 is the log loss."""
+    balance: Literal["importance", "information", "none", "switch"] = "none"
+    """Loss beside it that keeps experts from being left out."""
+    balance_weight: Annotated[float, Meta(ge=0, le=10)] = 0.01
+    """Of that loss."""
     learning_rate: Annotated[float, Meta(gt=0, le=1)] = 0.005
     """Of AdamW."""
     weight_decay: Annotated[float, Meta(ge=0, le=1)] = 0.1
@@ -58,11 +83,35 @@ class Genome(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     seed: Annotated[int, Meta(ge=0)] = 0
     """Of initialisation, sampling and dropout."""
 
+    def __post_init__(self) -> None:
+        if self.gate == "top_k" and self.top_k > max(self.experts, 2):
+            raise GenomeError("genome.top_k", self.top_k, f"at most the {self.experts} experts")
+        if self.temperature_end > self.temperature_start:
+            raise GenomeError("genome.temperature_end", self.temperature_end, f"at most {self.temperature_start}")
+
     @property
     def id(self) -> str:
         """Names the recipe: its main parts, and a hash of all."""
         digest = hashlib.sha256(msgspec.json.encode(self, order="deterministic")).hexdigest()[:8]
         return f"{self.gate}-{self.expert}-{self.encoder}-{digest}"
+
+
+def read_genome_file(path: Path) -> Genome:
+    """A genome from a TOML or JSON file.
+
+    Raises:
+        GenomeError: the file can't be read, or a gene is unknown or out of its bounds.
+    """
+    readers = {".toml": msgspec.toml.decode, ".json": msgspec.json.decode}
+    if path.suffix not in readers:
+        raise GenomeError(str(path), f"suffix {path.suffix!r}", ".toml or .json")
+    try:
+        genome: Genome = readers[path.suffix](path.read_bytes(), type=Genome)  # type: ignore[operator]
+    except OSError as error:
+        raise GenomeError(str(path), error.strerror, "a readable file") from error
+    except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise GenomeError(str(path), error, "the genes of agents.genome.Genome within their bounds") from error
+    return genome
 
 
 def read_genome(genes: Mapping[str, object]) -> Genome:

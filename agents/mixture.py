@@ -7,10 +7,12 @@ from torch import Tensor, nn
 
 from agents.encoders import ENCODERS
 from agents.experts import EXPERTS
+from agents.experts.sparse import OneByOne, chosen_logits
 from agents.gates import GATES
 from agents.genome import Genome
 from agents.inputs import UNKNOWN
 
+SPARSE_FROM = 8  # experts for each that takes part, from which it is cheaper to score only these: benchmarks.experts
 UNKNOWN_RATE = 0.02  # of the known codes, in training, so that the row for unknown ones learns something
 
 
@@ -40,15 +42,27 @@ class Mixture(nn.Module):
         # The gate sees each number once, as it is; only the experts see it spread over bins or waves.
         self.gate = GATES[genome.gate](edges.shape[0] + embedded, genome)
         self.experts = EXPERTS[genome.expert](int(encoder.out_features) + embedded, genome, bias)  # type: ignore[arg-type]
+        many = genome.experts >= SPARSE_FROM * genome.top_k
+        self.sparse = many and hasattr(self.gate, "chosen") and isinstance(self.experts, OneByOne)
 
     def forward(self, numbers: Tensor, rows: Tensor) -> Tensor:
         """float32[n, q] and int64[n, c] to logits float32[n]."""
+        return self.weighed(numbers, rows)[0]
+
+    def weighed(self, numbers: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits float32[n], and the experts' log weights float32[n, experts], or [n, k] where only k are scored."""
         embedded = self._embed(rows)
-        log_weights = self.gate(torch.cat([numbers, *embedded], dim=1))
-        logits = self.experts(self.dropout(torch.cat([self.encoder(numbers), *embedded], dim=1)))
+        gate_inputs = torch.cat([numbers, *embedded], dim=1)
+        inputs = self.dropout(torch.cat([self.encoder(numbers), *embedded], dim=1))
+        if self.sparse and not self.training:
+            chosen, log_weights = self.gate.chosen(gate_inputs)  # type: ignore[operator]
+            logits = chosen_logits(self.experts, inputs, chosen)  # type: ignore[arg-type]
+        else:
+            log_weights = self.gate(gate_inputs)
+            logits = self.experts(inputs)
         positive = torch.logsumexp(log_weights + nn.functional.logsigmoid(logits), dim=1)
         negative = torch.logsumexp(log_weights + nn.functional.logsigmoid(-logits), dim=1)
-        return positive - negative
+        return positive - negative, log_weights
 
     def gate_weights(self, numbers: Tensor, rows: Tensor) -> Tensor:
         """float32[n, experts]; each row sums to 1."""
@@ -95,7 +109,18 @@ class Committee(nn.Module):
 
     def each(self, numbers: Tensor, rows: Tensor) -> Tensor:
         """Every member's own logit, float32[n, members], without the shift: what training compares with the labels."""
-        return torch.stack([member(numbers, rows) for member in self.members], dim=1)
+        return self.weighed(numbers, rows)[0]
+
+    def weighed(self, numbers: Tensor, rows: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Every member's own logit float32[n, members], and its experts' log weights."""
+        pairs = [member.weighed(numbers, rows) for member in self.members]  # type: ignore[operator]
+        return torch.stack([logit for logit, _ in pairs], dim=1), [weights for _, weights in pairs]
+
+    def anneal(self, done: float) -> None:
+        """Tell the gates that change as they learn what share of the training is done, 0 to 1."""
+        for member in self.members:
+            if hasattr(member.gate, "anneal"):
+                member.gate.anneal(done)  # type: ignore[operator]
 
     def gate_weights(self, numbers: Tensor, rows: Tensor) -> Tensor:
         """float32[n, members * experts]; each row sums to 1, as members count the same."""

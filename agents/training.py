@@ -12,14 +12,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import save
-from torch import Tensor, nn
+from torch import Tensor
 
 from agents.averaging import WeightAverage
 from agents.calibration import Platt, fit_platt
 from agents.data_card import DataCard
 from agents.errors import GenomeError, TrainingDataError
+from agents.gate_metrics import gate_metrics
 from agents.genome import Genome
 from agents.inputs import InputStats
+from agents.losses import BALANCES, LOSSES
 from agents.metrics import auc, average_precision, calibration_error
 from agents.mixture import Committee
 from agents.model import Agent
@@ -113,7 +115,7 @@ def _train(
     held_out = Agent("", genome, _no_card(names, categorical), inputs, network, Platt())
     logits = held_out.logits(x[late])
     platt, calibration = fit_platt(logits, y[late])
-    metrics = _metrics(platt.apply(logits), y[late])
+    metrics = {**_metrics(platt.apply(logits), y[late]), **gate_metrics(held_out, x[late], y[late])}
     if genome.refit:
         inputs = InputStats.fit(x, columns, genome.bins)
         network, _ = _fit(genome, inputs, x, y, None, epochs, warm_start, device,
@@ -178,18 +180,26 @@ def _run(
     rng: np.random.Generator,
     progress: Progress,
 ) -> tuple[dict[str, Tensor], int]:
-    optimiser = torch.optim.AdamW(network.parameters(), lr=genome.learning_rate, weight_decay=genome.weight_decay)
-    loss = nn.BCEWithLogitsLoss()
+    optimiser = torch.optim.AdamW(
+        _decayed(network, genome.weight_decay), lr=genome.learning_rate, weight_decay=genome.weight_decay
+    )
+    loss, balance = LOSSES[genome.loss](genome), BALANCES.get(genome.balance)
     average = WeightAverage(network, genome.averaging)
     judged = None if check is None else copy.deepcopy(network)
     best, best_epoch, best_ap = average.weights(), epochs_max, -1.0
     for epoch in range(1, epochs_max + 1):
         network.train()
+        # By the genome's passes and not this fit's: a second fit of fewer passes goes the same way as the first.
+        network.anneal((epoch - 1) / max(genome.epochs_max - 1, 1))
         for at in _batches(len(rows), genome.batch, rng):
             optimiser.zero_grad()
-            each = network.each(rows.numbers[at], rows.rows[at])
+            each, log_weights = network.weighed(rows.numbers[at], rows.rows[at])
             # Summed over members, so that each learns as if it were alone.
-            (loss(each, rows.fraud[at].unsqueeze(1).expand_as(each)) * each.shape[1]).backward()
+            total = loss(each, rows.fraud[at].unsqueeze(1).expand_as(each)) * each.shape[1]
+            if balance is not None:
+                even = torch.stack([balance(weights.exp()) for weights in log_weights]).sum()
+                total = total + genome.balance_weight * even
+            total.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             average.step()
         progress(epoch / epochs_max)
@@ -202,6 +212,14 @@ def _run(
         elif epoch - best_epoch >= genome.patience:
             break
     return (average.weights() if check is None else best), best_epoch
+
+
+def _decayed(network: Committee, weight_decay: float) -> list[dict[str, object]]:
+    """Parameter groups: an activation's reach is no weight, and decay would pull it back to the plain activation."""
+    reach = [p for name, p in network.named_parameters() if name.endswith(".alpha")]
+    weights = [p for name, p in network.named_parameters() if not name.endswith(".alpha")]
+    free: list[dict[str, object]] = [{"params": reach, "weight_decay": 0.0}] if reach else []
+    return [{"params": weights, "weight_decay": weight_decay}, *free]
 
 
 def _ap(network: Committee, rows: _Rows) -> float:

@@ -29,3 +29,7 @@ class LogisticExperts(nn.Module):
         """float32[n, width] to logits float32[n, experts]."""
         logits: Tensor = self.linear(x)
         return logits
+
+    def one(self, expert: int, x: Tensor) -> Tensor:
+        """One expert's logits float32[n] of float32[n, width]."""
+        return x @ self.linear.weight[expert] + self.linear.bias[expert]

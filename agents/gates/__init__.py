@@ -6,9 +6,19 @@ from collections.abc import Callable
 
 from torch import nn
 
+from agents.gates.grkan import GrkanGate
+from agents.gates.gumbel import GumbelGate
 from agents.gates.softmax import SoftmaxGate
+from agents.gates.threshold import ThresholdGate
+from agents.gates.top_k import TopKGate
 from agents.genome import Genome
 
 GATES: dict[str, Callable[[int, Genome], nn.Module]] = {
-    "softmax": lambda width, genome: SoftmaxGate(width, genome.experts, genome.gate_map),
+    "grkan": lambda width, g: GrkanGate(width, g.experts, g.gate_map, g.gate_hidden, g.gate_norm),
+    "gumbel": lambda width, g: GumbelGate(
+        width, g.experts, g.gate_map, (g.temperature_start, g.temperature_end), g.seed
+    ),
+    "softmax": lambda width, g: SoftmaxGate(width, g.experts, g.gate_map),
+    "threshold": lambda width, g: ThresholdGate(width, g.experts, g.gate_map, g.threshold_share),
+    "top_k": lambda width, g: TopKGate(width, g.experts, g.gate_map, g.top_k),
 }

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from agents.gates.maps import MAPS
+
 INITIAL_STD = 0.05  # near-equal weights at first: no expert starves before it has learnt anything
 
 
@@ -14,7 +16,8 @@ class SoftmaxGate(nn.Module):
     Args:
         width: of the inputs.
         experts: to be weighed.
-        bounded_map: "identity", or "tanh", with which the rates of estimation hold even where an expert is constant.
+        bounded_map: "identity", or a bounded one, with which the rates of estimation hold even where an expert is
+            constant.
 
     Source: Nguyen, Akbarian, Nguyen, Ho 2024, "A General Theory for Softmax Gating Multinomial Logistic Mixture of
     Experts", section 3 (plain) and 4 (modified).
@@ -27,7 +30,22 @@ class SoftmaxGate(nn.Module):
         nn.init.zeros_(self.linear.bias)
         self.bounded_map = bounded_map
 
+    def logits(self, x: Tensor) -> Tensor:
+        """float32[n, width] to scores float32[n, experts]."""
+        scores: Tensor = self.linear(MAPS[self.bounded_map](x))
+        return scores
+
     def forward(self, x: Tensor) -> Tensor:
         """float32[n, width] to log weights float32[n, experts]; their exponentials sum to 1 in each row."""
-        mapped = torch.tanh(x) if self.bounded_map == "tanh" else x
-        return torch.log_softmax(self.linear(mapped), dim=1)
+        return torch.log_softmax(self.logits(x), dim=1)
+
+    @torch.no_grad()
+    def canonical(self) -> tuple[Tensor, Tensor]:
+        """Weights float32[experts, width] and biases float32[experts] whose mean over the experts is 0.
+
+        The same vector added to every expert's row changes no output, so rows can only be compared in one such form.
+
+        Source: Nguyen, Nguyen, Ho 2023, "Demystifying Softmax Gating Function in Gaussian Mixture of Experts", prop. 1.
+        """
+        weight, bias = self.linear.weight, self.linear.bias
+        return weight - weight.mean(dim=0), bias - bias.mean()

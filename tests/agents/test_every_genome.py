@@ -10,11 +10,14 @@ import numpy as np
 import pytest
 import torch
 
+from agents.activations import ACTIVATIONS
 from agents.encoders import ENCODERS
 from agents.errors import GenomeError, TrainingDataError
 from agents.experts import EXPERTS
 from agents.gates import GATES
+from agents.gates.maps import MAPS
 from agents.genome import Genome, read_genome
+from agents.losses import BALANCES, LOSSES
 from agents.model import Agent
 from agents.training import train
 from agents.weights import load_agent, save_agent
@@ -36,6 +39,10 @@ def rows(n: int = 800, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarra
     x[rng.random(n) < 0.05, 0] = np.nan
     x[rng.random(n) < 0.05, 2] = 0
     return x, fraud, np.linspace(0, 20 * DAY_MS, n).astype(np.int64)
+
+
+def part_names(gene: str) -> tuple[str, ...]:
+    return typing.get_args(typing.get_type_hints(Genome)[gene])
 
 
 def small(**parts: object) -> Genome:
@@ -62,6 +69,26 @@ def test_a_genome_trains_scores_and_comes_back_to_the_bit(gate: str, expert: str
     again = load_agent(tmp_path / agent.id, checksum)
     np.testing.assert_array_equal(again.logits(x), logits)
     assert (again.id, again.genome, again.card) == (agent.id, agent.genome, agent.card)
+
+
+@pytest.mark.parametrize(("gate", "expert", "loss"), list(itertools.product(GATES, EXPERTS, LOSSES)))
+def test_a_loss_trains_every_gate_with_every_expert(gate: str, expert: str, loss: str) -> None:
+    agent = trained(small(gate=gate, expert=expert, loss=loss, epochs_max=1, refit=False))
+    assert np.isfinite(agent.logits(rows(50, seed=1)[0])).all()
+    assert {"gate_dead_experts", "gate_entropy", "gate_effective_experts"} <= agent.card.metrics.keys()
+
+
+@pytest.mark.parametrize(("gate", "balance"), list(itertools.product(GATES, BALANCES)))
+def test_a_balance_trains_every_gate(gate: str, balance: str) -> None:
+    agent = trained(small(gate=gate, balance=balance, epochs_max=1, refit=False))
+    assert np.isfinite(agent.logits(rows(50, seed=1)[0])).all()
+
+
+@pytest.mark.parametrize("activation", list(ACTIVATIONS))
+def test_an_activation_trains_both_kinds_of_networks(activation: str) -> None:
+    for expert in ("mlp", "adapters"):
+        agent = trained(small(expert=expert, activation=activation, epochs_max=1, refit=False))
+        assert np.isfinite(agent.logits(rows(50, seed=1)[0])).all()
 
 
 @pytest.mark.parametrize(("gate", "expert", "encoder"), list(itertools.product(GATES, EXPERTS, ENCODERS)))
@@ -155,12 +182,25 @@ def test_a_warm_start_begins_where_the_other_agent_ended() -> None:
 
 
 def test_names_in_the_genome_are_those_in_the_registries() -> None:
-    hints = typing.get_type_hints(Genome)
-    for gene, registry in (("gate", GATES), ("expert", EXPERTS), ("encoder", ENCODERS)):
-        assert set(typing.get_args(hints[gene])) == set(registry)
+    registries = {
+        "gate": GATES, "gate_map": MAPS, "expert": EXPERTS, "encoder": ENCODERS, "activation": ACTIVATIONS,
+        "loss": LOSSES, "balance": {**BALANCES, "none": None},
+    }  # fmt: skip
+    for gene, registry in registries.items():
+        assert set(part_names(gene)) == set(registry), gene
 
 
-@pytest.mark.parametrize("genes", [{"gate": "sigmoid"}, {"experts": 0}, {"hiden": 3}, {"learning_rate": "fast"}])
+@pytest.mark.parametrize(
+    "genes",
+    [
+        {"gate": "sigmoid"},
+        {"gate": "top_k", "top_k": 9},
+        {"temperature_end": 9.0},
+        {"experts": 0},
+        {"hiden": 3},
+        {"learning_rate": "fast"},
+    ],
+)
 def test_a_genome_that_cannot_be_built_is_refused_in_one_line(genes: dict[str, object]) -> None:
     with pytest.raises(GenomeError) as refused:
         read_genome(genes)

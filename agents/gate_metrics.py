@@ -1,0 +1,42 @@
+"""Whether a gate has collapsed: figures for the data card."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from agents.losses import entropy
+from agents.model import Agent, Features
+
+DEAD_BELOW = 0.01  # mean weight, among frauds and among genuine rows: a specialist for frauds is not dead
+ROWS_MAX = 20_000  # of the window that is judged; more say the same
+
+
+def gate_metrics(agent: Agent, x: Features, fraud: NDArray[np.bool_]) -> dict[str, float]:
+    """Dead experts, effective experts, entropy and mutual information of the gate over rows; means over the members.
+
+    `gate_entropy` is the mean over rows, as a share of what equal weights would have: 1 ignores the row, 0 picks one
+    expert. `gate_information` is what the row says about the expert, in nats.
+    """
+    if not len(x):
+        return {}
+    every = np.linspace(0, len(x) - 1, min(len(x), ROWS_MAX)).astype(np.intp)
+    with torch.inference_mode():
+        weights = agent.network.gate_weights(agent.inputs.numbers(x[every]), agent.inputs.rows(x[every]))
+    members = len(agent.network.members)
+    each = [_figures(part * members, torch.from_numpy(fraud[every])) for part in weights.chunk(members, dim=1)]
+    return {name: float(np.mean([figures[name] for figures in each])) for name in each[0]}
+
+
+def _figures(weights: Tensor, fraud: Tensor) -> dict[str, float]:
+    mean, within = weights.mean(dim=0), float(entropy(weights).mean())
+    classes = [weights[rows].mean(dim=0) for rows in (fraud, ~fraud) if rows.any()]
+    overall = float(entropy(mean))
+    return {
+        "gate_dead_experts": float((torch.stack(classes).amax(dim=0) < DEAD_BELOW).sum()),
+        "gate_effective_experts": float(np.exp(overall)),
+        "gate_entropy": within / float(np.log(weights.shape[1])) if weights.shape[1] > 1 else 1.0,
+        "gate_information": max(overall - within, 0.0),
+    }
