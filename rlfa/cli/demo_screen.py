@@ -127,6 +127,8 @@ class Screen:
                 say(f"  [bold green]swap[/] in slot {event.slot}, epoch {event.epoch}: {event.reason}")
             case ev.EpochChanged():
                 say(f"  {event.reason}")
+            case ev.GuardAdded():
+                return  # one more day without an alarm is no news
             case _:
                 say(f"  {ev.kind_of(event)} in {event.slot}: {event.reason}")
 

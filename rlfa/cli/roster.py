@@ -23,7 +23,7 @@ from rlfa.store.ledger import roster as fold
 
 PIPE_WIDTH = 160  # columns where stdout is no terminal
 # Every cohort adds these; without them the ledger tells its story on a page.
-ROUTINE = frozenset({"CohortTaken", "EvidenceAdded"})
+ROUTINE = frozenset({"CohortTaken", "EvidenceAdded", "GuardAdded"})
 
 Config = Annotated[Path, typer.Option("--config", "-c", help="The service's settings.")]
 Database = Annotated[str, typer.Option("--database", help="SQLAlchemy URL; by default what the settings say.")]

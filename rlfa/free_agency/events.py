@@ -136,11 +136,56 @@ class Promoted(_Event, frozen=True, kw_only=True):
     days: int
 
 
+class GuardStarted(_Event, frozen=True, kw_only=True):
+    """After a swap: the newcomer is compared with the agent on the bench from its first full day on."""
+
+    bench: AgentId
+    first_full_day: Day
+    rules: ProbationRules
+    costs: Costs
+    false_alarm_days: float
+
+
+class GuardAdded(_Event, frozen=True, kw_only=True):
+    """One closed cohort was added to a guard."""
+
+    bench: AgentId
+    rows: int
+    frauds: int
+    wins: int
+    """Compromised entities that only the benched agent would have caught."""
+    losses: int
+    days: int
+    log_sr: float
+    """Natural logarithm of the alarm's value."""
+    alarm_at: float
+
+
+class RollbackHeld(_Event, frozen=True, kw_only=True):
+    """A guard's alarm stands, but the lineup is frozen."""
+
+    bench: AgentId
+    alarm_at: float
+
+
+class RolledBack(_Event, frozen=True, kw_only=True):
+    """A swap was undone: the benched agent has its slot again."""
+
+    replaced: AgentId
+    since: Day
+    """The day that event time had reached: from about then on it decides."""
+    cause: str
+    """guard (the newcomer lost too often) or unsafe (it didn't score)."""
+    rows: int
+    frauds: int
+    days: int
+
+
 class Released(_Event, frozen=True, kw_only=True):
-    """A free agent is out."""
+    """An agent is out."""
 
     cause: str
-    """worse, futile, limit, unsafe or stale."""
+    """worse, futile, limit, unsafe, stale or guard."""
     log_up: float = 0.0
     log_down: float = 0.0
     log_futility: float = 0.0
@@ -169,6 +214,10 @@ Event = (
     | EvidenceAdded
     | PromotionHeld
     | Promoted
+    | GuardStarted
+    | GuardAdded
+    | RollbackHeld
+    | RolledBack
     | Released
     | ReturnedToPool
     | BenchReleased

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from msgspec.structs import replace
+
 from rlfa.errors import RlfaError
 from rlfa.free_agency.events import EpochChanged, Event
+from rlfa.free_agency.newcomers import roll_back, watch_newcomers
 from rlfa.free_agency.payoffs import take_payoffs
 from rlfa.free_agency.rules import FreeAgencyRules
 from rlfa.free_agency.scouting import Scout
@@ -13,7 +16,7 @@ from rlfa.free_agency.signing import drop_stale, order_trainings, sign_candidate
 from rlfa.free_agency.standings import take_rewards, take_thresholds, watch_incumbents
 from rlfa.free_agency.state import Candidate, ManagerState, SlotState
 from rlfa.free_agency.swaps import add_evidence, clear_bench, end_changed_tests, promote, release_losers
-from rlfa.free_agency.turn import Part, Turn
+from rlfa.free_agency.turn import Moment, Part, Turn
 from rlfa.lineup.slots import AgentId, Day, Epoch, EventTime, Slot, day_of
 from rlfa.outcomes.cohorts import Cohort
 
@@ -24,8 +27,10 @@ _PARTS: tuple[Part, ...] = (
     watch_incumbents,
     end_changed_tests,
     add_evidence,
+    watch_newcomers,
     take_thresholds,
     release_losers,
+    roll_back,
     promote,
     clear_bench,
     sign_candidates,
@@ -114,9 +119,39 @@ def step(
     strangers = sorted({c.slot for c in candidates} - {s.id for s in state.slots})
     if strangers:
         raise ManagerError("candidates' slots", strangers, f"one of {[s.id for s in state.slots]}")
-    turn = Turn(cohort=cohort, candidates=tuple(candidates), rules=rules, today=day_of(now), scout=scout)
+    turn = Turn(
+        day=cohort.day,
+        today=day_of(now),
+        rules=rules,
+        cohort=cohort,
+        candidates=tuple(candidates),
+        scout=scout,
+    )
     before, events = state, tuple[Event, ...]()
     for part in _PARTS:
-        state, new = part(state, turn)
+        after, new = part(state, turn)
+        state, new = in_epoch(state, after, new, turn)
         events += new
     return take_payoffs(before, state, events), events
+
+
+def in_epoch(
+    before: ManagerState, after: ManagerState, events: tuple[Event, ...], at: Moment
+) -> tuple[ManagerState, tuple[Event, ...]]:
+    """A change of who decides is a new epoch; nothing else is. The events of the change say it, and the lineup."""
+    if after.deciding == before.deciding:
+        return after, events
+    after = replace(after, epoch=Epoch(before.epoch + 1))
+    return after, (*(replace(e, epoch=after.epoch) for e in events), _epoch_changed(after, at))
+
+
+def _epoch_changed(state: ManagerState, at: Moment) -> EpochChanged:
+    lineup = state.lineup
+    names = ", ".join(f"{s.id} {s.incumbent}" for s in lineup.slots)
+    return EpochChanged(
+        day=at.day,
+        epoch=state.epoch,
+        reason=f"epoch {state.epoch}: {names}",
+        slots=lineup.slots,
+        shadows=lineup.shadows,
+    )

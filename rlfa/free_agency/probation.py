@@ -70,11 +70,7 @@ def verdict(probation: Probation) -> Verdict:
 def explain(probation: Probation, what: Verdict) -> str:
     """A verdict in a sentence."""
     seen = f"after {probation.frauds} frauds in {probation.days} days"
-    recall = (
-        f"recall at {probation.costs.alert_budget_per_day} alerts a day "
-        f"{_share(probation.caught_challenger, probation.fraud_rows)} against "
-        f"{_share(probation.caught_incumbent, probation.fraud_rows)}"
-    )
+    recall = recalls(probation)
     match what:
         case "promote":
             return f"e-value {_e(probation.e.log_up)} >= {probation.bound:g} {seen}: {recall}"
@@ -91,6 +87,13 @@ def explain(probation: Probation, what: Verdict) -> str:
             return f"{probation.missing} transactions without a score, {allowed}"
         case "wait":
             return f"e-value {_e(probation.e.log_up)} of {probation.bound:g} {seen}: {recall}"
+
+
+def recalls(probation: Probation, *, challenger_first: bool = True) -> str:
+    """What both caught within the budget, in words."""
+    shares = [_share(c, probation.fraud_rows) for c in (probation.caught_challenger, probation.caught_incumbent)]
+    first, second = shares if challenger_first else reversed(shares)
+    return f"recall at {probation.costs.alert_budget_per_day} alerts a day {first} against {second}"
 
 
 def _must_have_scored(probation: Probation, day: Day) -> bool:

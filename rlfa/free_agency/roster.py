@@ -41,6 +41,8 @@ class Seat(_Value, frozen=True, kw_only=True):
     standing: str = "ok"
     probations: tuple[Trial, ...] = ()
     bench: tuple[AgentId, ...] = ()
+    guard: AgentId = AgentId("")
+    """The benched agent that the incumbent is still compared with."""
     pool: tuple[AgentId, ...] = ()
     training: tuple[str, ...] = ()
     """Open requests."""
@@ -71,27 +73,38 @@ def apply(before: Roster, event: ev.Event) -> Roster:
             return replace(after, seats=_seats(before, event))
         case ev.CohortTaken():
             return replace(after, reward=event.reward)
-        case ev.WatchChanged():
-            return _with_seat(after, event, lambda s: replace(s, standing=event.after))
-        case ev.TrainingRequested():
-            return _with_seat(after, event, lambda s: replace(s, training=(*s.training, event.request)))
-        case ev.TrainingGivenUp():
-            return _with_seat(after, event, lambda s: _without_training(s, event.request))
         case ev.ReleasedOffline() | ev.Signed():
             return _handed_in(after, event)
-        case ev.ProbationStarted():
-            return _with_seat(after, event, lambda s: _on_probation(s, event))
-        case ev.EvidenceAdded():
-            return _with_seat(after, event, lambda s: _with_evidence(s, event))
-        case ev.Promoted():
-            return _with_seat(after, event, lambda s: _promoted(s, event))
         case ev.Released() | ev.BenchReleased():
             out = replace(after, released=(*after.released, event.agent))
             return _with_seat(out, event, lambda s: _without(s, event.agent))
+        case _:
+            return _with_seat(after, event, lambda s: _seat_after(s, event))
+
+
+def _seat_after(seat: Seat, event: ev.Event) -> Seat:
+    """What concerns one slot alone; an event of another kind changes nothing."""
+    match event:
+        case ev.WatchChanged():
+            return replace(seat, standing=event.after)
+        case ev.TrainingRequested():
+            return replace(seat, training=(*seat.training, event.request))
+        case ev.TrainingGivenUp():
+            return _without_training(seat, event.request)
+        case ev.ProbationStarted():
+            return _on_probation(seat, event)
+        case ev.EvidenceAdded():
+            return _with_evidence(seat, event)
+        case ev.Promoted():
+            return _promoted(seat, event)
+        case ev.GuardStarted():
+            return replace(seat, guard=event.bench)
+        case ev.RolledBack():
+            return _rolled_back(seat, event)
         case ev.ReturnedToPool():
-            return _with_seat(after, event, lambda s: _pooled(_without(s, event.agent), event.agent))
-        case ev.PromotionHeld():
-            return after
+            return _pooled(_without(seat, event.agent), event.agent)
+        case _:
+            return seat
 
 
 def _seats(before: Roster, event: ev.EpochChanged) -> tuple[Seat, ...]:
@@ -133,6 +146,7 @@ def _without(seat: Seat, agent: AgentId) -> Seat:
     """The seat with an agent gone from its pool, its probations and its bench."""
     return replace(
         seat,
+        guard=AgentId("") if seat.guard == agent else seat.guard,
         pool=tuple(a for a in seat.pool if a != agent),
         probations=tuple(p for p in seat.probations if p.agent != agent),
         bench=tuple(a for a in seat.bench if a != agent),
@@ -176,4 +190,15 @@ def _promoted(seat: Seat, event: ev.Promoted) -> Seat:
         since_day=event.since,
         standing="ok",
         bench=(*seat.bench, event.replaced),
+    )
+
+
+def _rolled_back(seat: Seat, event: ev.RolledBack) -> Seat:
+    return replace(
+        _without(seat, event.agent),
+        incumbent=event.agent,
+        since_epoch=event.epoch,
+        since_day=event.since,
+        standing="ok",
+        guard=AgentId(""),
     )

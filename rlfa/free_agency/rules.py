@@ -100,11 +100,19 @@ class ScoutRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     """Offline gate: share of the incumbent's loss by which a candidate's may exceed it."""
 
 
+class GuardRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The alarm over a newcomer after its swap, while the agent that it replaced scores on from the bench."""
+
+    false_alarm_days: Annotated[float, Meta(ge=2, le=1e9)] = 365.0
+    """Cohorts between two false alarms on average, or more, while the newcomer is no worse; a real alarm rolls
+    the swap back."""
+
+
 class SwapLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How often who decides may change."""
 
     freeze: bool = False
-    """Promote nobody and scout nobody; probations go on collecting evidence."""
+    """Promote nobody, roll nothing back and scout nobody, except by hand; tests go on collecting evidence."""
     days_between: Annotated[int, Meta(ge=0, le=3650)] = 7
     """Days between two swaps of one slot."""
     per_day: Annotated[int, Meta(ge=1, le=1000)] = 1
@@ -121,4 +129,5 @@ class FreeAgencyRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     watch: WatchRules = WatchRules()
     probation: ProbationRules = ProbationRules()
     scout: ScoutRules = ScoutRules()
+    guard: GuardRules = GuardRules()
     swaps: SwapLimits = SwapLimits()

@@ -56,7 +56,7 @@ def order_trainings(state: ManagerState, turn: Turn) -> tuple[ManagerState, tupl
 
 
 def _sign(slot: SlotState, candidate: Candidate, is_known: bool, epoch: Epoch, turn: Turn) -> tuple[SlotState, Event]:
-    day, agent, family = turn.cohort.day, candidate.agent, candidate.family
+    day, agent, family = turn.day, candidate.agent, candidate.family
     error = candidate.error or ("" if agent else "no agent") or (f"{agent} is there already" if is_known else "")
     if error:
         reason = f"training of {family} failed: {error}"
@@ -105,7 +105,7 @@ def _start(slot: SlotState, epoch: Epoch, turn: Turn) -> tuple[SlotState, Iterab
     probations = tuple(replace(p, rivals=max(p.rivals, len(everyone))) for p in everyone)
     events = [
         ProbationStarted(
-            day=turn.cohort.day,
+            day=turn.day,
             epoch=epoch,
             slot=slot.id,
             agent=p.challenger,
@@ -135,7 +135,7 @@ def _probation(free: FreeAgent, incumbent: AgentId, turn: Turn) -> Probation:
 
 
 def _drop_stale(slot: SlotState, epoch: Epoch, turn: Turn) -> tuple[SlotState, Iterable[Event]]:
-    day, rules = turn.cohort.day, turn.rules.scout
+    day, rules = turn.day, turn.rules.scout
     late = [r for r in slot.requests if day - r.day > rules.training_days_max]
     stale = [f for f in slot.pool if day - f.since > rules.pool_days_max]
     events: list[Event] = [
@@ -165,7 +165,7 @@ def _drop_stale(slot: SlotState, epoch: Epoch, turn: Turn) -> tuple[SlotState, I
 
 
 def _order(slot: SlotState, state: ManagerState, turn: Turn) -> tuple[SlotState, Iterable[Event]]:
-    day, rules = turn.cohort.day, turn.rules.scout
+    day, rules = turn.day, turn.rules.scout
     if turn.rules.swaps.freeze or not _wants_scouting(slot, day, rules):
         return slot, ()
     vacancy = Vacancy(

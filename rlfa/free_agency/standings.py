@@ -28,7 +28,7 @@ def take_rewards(state: ManagerState, turn: Turn) -> tuple[ManagerState, tuple[E
     records |= {a: after(records[a], e, half_life) for a, e in earned.items()}
     slots = tuple(_with_pairs(slot, earned, half_life) for slot in state.slots)
     taken = CohortTaken(
-        day=turn.cohort.day,
+        day=turn.day,
         epoch=state.epoch,
         reason=f"{len(turn.cohort)} transactions, {int(turn.cohort.fraud.sum())} frauds",
         rows=len(turn.cohort),
@@ -36,7 +36,7 @@ def take_rewards(state: ManagerState, turn: Turn) -> tuple[ManagerState, tuple[E
         earned=earned,
         reward={a: r.reward for a, r in records.items()},
     )
-    return replace(state, records=records, slots=slots, day=turn.cohort.day), (taken,)
+    return replace(state, records=records, slots=slots, day=turn.day), (taken,)
 
 
 def watch_incumbents(state: ManagerState, turn: Turn) -> tuple[ManagerState, tuple[Event, ...]]:
@@ -96,7 +96,7 @@ def _watch(slot: SlotState, state: ManagerState, turn: Turn) -> tuple[SlotState,
     if watch.standing == before.standing:
         return moved, ()
     changed = WatchChanged(
-        day=turn.cohort.day,
+        day=turn.day,
         epoch=state.epoch,
         slot=slot.id,
         agent=slot.incumbent,

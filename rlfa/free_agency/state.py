@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from rlfa.free_agency.evalue import EValue
+from rlfa.free_agency.guard import ESR
 from rlfa.free_agency.rules import ProbationRules
 from rlfa.free_agency.scouting import Arm
 from rlfa.lineup.slots import AgentId, Day, Epoch, Lineup, Shadow, Slot, SlotId
@@ -40,7 +41,7 @@ class Probation(_Value, frozen=True, kw_only=True):
     challenger: AgentId
     family: str
     incumbent: AgentId
-    stage: Literal["shadow"] = "shadow"
+    stage: Literal["shadow", "guard"] = "shadow"
     rules: ProbationRules
     """The terms of the test, fixed at its start; other terms are another test."""
     costs: Costs
@@ -73,10 +74,20 @@ class Probation(_Value, frozen=True, kw_only=True):
         return self.rivals / self.rules.alpha
 
 
+class Guard(_Value, frozen=True, kw_only=True):
+    """A newcomer that has taken a slot, against the agent that it replaced."""
+
+    test: Probation
+    """The pairs with the roles reversed: the benched agent challenges the newcomer."""
+    esr: ESR = ESR()
+    """The alarm."""
+
+
 class Benched(_Value, frozen=True, kw_only=True):
     """A replaced incumbent that still scores, so that a swap can be undone."""
 
     agent: AgentId
+    family: str
     until: Day
     """The last cohort that it stays for."""
 
@@ -112,6 +123,9 @@ class SlotState(_Value, frozen=True, kw_only=True):
     probations: tuple[Probation, ...] = ()
     pool: tuple[FreeAgent, ...] = ()
     bench: tuple[Benched, ...] = ()
+    """Longest there first."""
+    guard: Guard | None = None
+    """Watches the incumbent until the agent that it replaced leaves the bench."""
     pairs: dict[AgentId, PairRecord] = {}
     """Each shadow against the incumbent, on the cohorts that both scored."""
     requests: tuple[Request, ...] = ()
@@ -149,6 +163,11 @@ class ManagerState(_Value, frozen=True, kw_only=True):
             slots=tuple(Slot(id=s.id, incumbent=s.incumbent, weight=s.weight, segment=s.segment) for s in self.slots),
             shadows=tuple(shadows),
         )
+
+    @property
+    def deciding(self) -> tuple[tuple[SlotId, AgentId], ...]:
+        """Who decides: a change of it is an epoch."""
+        return tuple((s.id, s.incumbent) for s in self.slots)
 
     @property
     def requests(self) -> tuple[Request, ...]:

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from msgspec.structs import replace
 
 from rlfa.free_agency.events import (
     BenchReleased,
-    EpochChanged,
     Event,
     EvidenceAdded,
     Promoted,
     PromotionHeld,
     Released,
-    ReturnedToPool,
 )
+from rlfa.free_agency.moves import bench_until, return_to_pool, swap_in, without
 from rlfa.free_agency.probation import advance, explain, verdict
 from rlfa.free_agency.rules import SwapLimits
-from rlfa.free_agency.state import Benched, FreeAgent, ManagerState, Probation, SlotState, Watch
+from rlfa.free_agency.state import ManagerState, Probation, SlotState
 from rlfa.free_agency.turn import Turn, each_slot
 from rlfa.lineup.slots import Day, Epoch
 
@@ -30,7 +29,7 @@ def end_changed_tests(state: ManagerState, turn: Turn) -> tuple[ManagerState, tu
     def part(slot: SlotState) -> tuple[SlotState, Iterable[Event]]:
         changed = [p for p in slot.probations if (p.rules, p.costs) != terms]
         reason = "the terms of the test changed: it starts afresh"
-        return _return(slot, changed, reason, state.epoch, turn) if changed else (slot, ())
+        return return_to_pool(slot, changed, reason, state.epoch, turn.day) if changed else (slot, ())
 
     return each_slot(state, part)
 
@@ -47,27 +46,26 @@ def release_losers(state: ManagerState, turn: Turn) -> tuple[ManagerState, tuple
 
 def promote(state: ManagerState, turn: Turn) -> tuple[ManagerState, tuple[Event, ...]]:
     """Swap in the challengers that have their evidence, slot by slot while the limits allow it."""
-    epoch, slots, events = state.epoch, [], list[Event]()
+    slots, events = list[SlotState](), list[Event]()
     swaps = 0
     for slot in state.slots:
         best = _best(slot)
         if best is None:
             slots.append(slot)
-        elif held := _held_by(slot, swaps, turn.cohort.day, turn.rules.swaps):
+        elif held := _held_by(slot, swaps, turn.day, turn.rules.swaps):
             slots.append(slot)
-            events.append(_hold(slot, best, held, epoch, turn))
+            events.append(_hold(slot, best, held, state.epoch, turn))
         else:
-            epoch, swaps = Epoch(epoch + 1), swaps + 1
-            swapped, of_swap = _swap(slot, best, epoch, state, turn)
+            swaps += 1
+            swapped, of_swap = _swap(slot, best, state, turn)
             slots.append(swapped)
             events += of_swap
-    after = replace(state, epoch=epoch, slots=tuple(slots))
-    return after, (*events, *([_epoch_changed(after, turn)] if swaps else ()))
+    return replace(state, slots=tuple(slots)), tuple(events)
 
 
 def clear_bench(state: ManagerState, turn: Turn) -> tuple[ManagerState, tuple[Event, ...]]:
     """Release the benched agents whose time is over."""
-    return each_slot(state, lambda slot: _clear_bench(slot, state.epoch, turn.cohort.day))
+    return each_slot(state, lambda slot: _clear_bench(slot, state.epoch, turn.day))
 
 
 def _evidence(slot: SlotState, state: ManagerState, turn: Turn) -> tuple[SlotState, Iterable[Event]]:
@@ -82,7 +80,7 @@ def _evidence(slot: SlotState, state: ManagerState, turn: Turn) -> tuple[SlotSta
 
 def _evidence_added(slot: SlotState, p: Probation, epoch: Epoch, turn: Turn) -> EvidenceAdded:
     return EvidenceAdded(
-        day=turn.cohort.day,
+        day=turn.day,
         epoch=epoch,
         slot=slot.id,
         agent=p.challenger,
@@ -109,7 +107,7 @@ def _release(slot: SlotState, epoch: Epoch, turn: Turn) -> tuple[SlotState, Iter
     kept = tuple(p for p in slot.probations if p not in out)
     events = [
         Released(
-            day=turn.cohort.day,
+            day=turn.day,
             epoch=epoch,
             slot=slot.id,
             agent=p.challenger,
@@ -124,7 +122,7 @@ def _release(slot: SlotState, epoch: Epoch, turn: Turn) -> tuple[SlotState, Iter
         )
         for p in out
     ]
-    return replace(slot, probations=kept, quiet_since=turn.cohort.day), events
+    return replace(slot, probations=kept, quiet_since=turn.day), events
 
 
 def _best(slot: SlotState) -> Probation | None:
@@ -146,7 +144,7 @@ def _held_by(slot: SlotState, swaps: int, day: Day, limits: SwapLimits) -> str:
 
 def _hold(slot: SlotState, best: Probation, held: str, epoch: Epoch, turn: Turn) -> PromotionHeld:
     return PromotionHeld(
-        day=turn.cohort.day,
+        day=turn.day,
         epoch=epoch,
         slot=slot.id,
         agent=best.challenger,
@@ -156,71 +154,26 @@ def _hold(slot: SlotState, best: Probation, held: str, epoch: Epoch, turn: Turn)
     )
 
 
-def _swap(
-    slot: SlotState, best: Probation, epoch: Epoch, state: ManagerState, turn: Turn
-) -> tuple[SlotState, list[Event]]:
-    """The challenger takes the slot; the tests of the others end, since theirs was another incumbent."""
-    others = [p for p in slot.probations if p is not best]
-    until = Day(turn.today + turn.rules.swaps.bench_days)
-    level = state.records[best.challenger].detection(turn.rules.watch.frauds_min)
-    reason = f"{best.challenger} took the slot: the test against {slot.incumbent} ends"
-    slot, returned = _return(slot, others, reason, epoch, turn)
-    swapped = replace(
-        slot,
-        incumbent=best.challenger,
-        family=best.family,
-        since_epoch=epoch,
-        since_day=turn.today,
-        watch=Watch(level=level),
-        probations=(),
-        bench=(*slot.bench, Benched(agent=slot.incumbent, until=until)),
-        pairs={},
-        quiet_since=turn.cohort.day,
-        swapped=turn.cohort.day,
-    )
-    return swapped, [_promoted(slot, best, until, epoch, turn), *returned]
+def _swap(slot: SlotState, best: Probation, state: ManagerState, turn: Turn) -> tuple[SlotState, tuple[Event, ...]]:
+    swapped, others = swap_in(slot, best.challenger, best.family, state, turn)
+    return swapped, (_promoted(slot, best, swapped.since_epoch, turn), *others)
 
 
-def _promoted(slot: SlotState, best: Probation, until: Day, epoch: Epoch, turn: Turn) -> Promoted:
+def _promoted(slot: SlotState, best: Probation, epoch: Epoch, turn: Turn) -> Promoted:
     return Promoted(
-        day=turn.cohort.day,
+        day=turn.day,
         epoch=epoch,
         slot=slot.id,
         agent=best.challenger,
         reason=explain(best, "promote"),
         replaced=slot.incumbent,
         since=turn.today,
-        bench_until=until,
+        bench_until=bench_until(turn),
         log_up=best.e.log_up,
         bound=best.bound,
         rows=best.rows,
         frauds=best.frauds,
         days=best.days,
-    )
-
-
-def _return(
-    slot: SlotState, probations: Sequence[Probation], reason: str, epoch: Epoch, turn: Turn
-) -> tuple[SlotState, list[Event]]:
-    """Back to the pool without a verdict."""
-    day = turn.cohort.day
-    pooled = [FreeAgent(agent=p.challenger, family=p.family, since=day) for p in probations]
-    kept = tuple(p for p in slot.probations if p not in probations)
-    events: list[Event] = [
-        ReturnedToPool(day=day, epoch=epoch, slot=slot.id, agent=p.challenger, reason=reason) for p in probations
-    ]
-    return replace(slot, probations=kept, pool=(*slot.pool, *pooled)), events
-
-
-def _epoch_changed(state: ManagerState, turn: Turn) -> EpochChanged:
-    lineup = state.lineup
-    names = ", ".join(f"{s.id} {s.incumbent}" for s in lineup.slots)
-    return EpochChanged(
-        day=turn.cohort.day,
-        epoch=state.epoch,
-        reason=f"epoch {state.epoch}: {names}",
-        slots=lineup.slots,
-        shadows=lineup.shadows,
     )
 
 
@@ -230,4 +183,6 @@ def _clear_bench(slot: SlotState, epoch: Epoch, day: Day) -> tuple[SlotState, It
         return slot, ()
     reason = "its time on the bench is over"
     events = [BenchReleased(day=day, epoch=epoch, slot=slot.id, agent=b.agent, reason=reason) for b in over]
-    return replace(slot, bench=tuple(b for b in slot.bench if b not in over)), events
+    for benched in over:
+        slot = without(slot, benched.agent)
+    return slot, events

@@ -16,21 +16,32 @@ from rlfa.outcomes.cohorts import Cohort
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
-    """What one step is given.
+class Moment:
+    """When something happens, and under which rules.
 
     Attributes:
-        cohort: closed and newer than the state.
-        candidates: handed in since the last step.
-        rules: of the user.
+        day: the newest cohort taken.
         today: the day that event time has reached; the cohort is older by the label delay.
+        rules: of the user.
+    """
+
+    day: Day
+    today: Day
+    rules: FreeAgencyRules
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn(Moment):
+    """What one step is given besides.
+
+    Attributes:
+        cohort: closed and newer than the state; its day is the moment's.
+        candidates: handed in since the last step.
         scout: chooses genomes.
     """
 
     cohort: Cohort
     candidates: tuple[Candidate, ...]
-    rules: FreeAgencyRules
-    today: Day
     scout: Scout
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
@@ -47,6 +47,7 @@ def cohort(
     rows: int = 60,
     frauds: int = 5,
     missing: float = 0.0,
+    silent: Collection[str] = (),
 ) -> Cohort:
     """A day on which an agent's logits are its skill for frauds, plus noise that the agents share in part.
 
@@ -57,6 +58,7 @@ def cohort(
         rows: transactions.
         frauds: of them, each of another customer.
         missing: share of rows that every agent but the first gives no score for.
+        silent: agents without any score.
     """
     rng = np.random.default_rng([day, seed])
     fraud = np.zeros(rows, np.bool_)
@@ -65,7 +67,8 @@ def cohort(
     logits = {}
     for i, (agent, skill) in enumerate(skills.items()):
         x = (skill * fraud + 0.8 * shared + 0.6 * rng.normal(size=rows)).astype(np.float32)
-        logits[AgentId(agent)] = np.where(rng.random(rows) < missing * (i > 0), np.float32(np.nan), x)
+        gone = 1.0 if agent in silent else missing * (i > 0)
+        logits[AgentId(agent)] = np.where(rng.random(rows) < gone, np.float32(np.nan), x)
     return Cohort(
         day=Day(day),
         tx_hash=rng.permutation(rows).astype(np.uint64) + np.uint64(1),

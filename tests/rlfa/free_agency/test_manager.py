@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 
 import pytest
@@ -14,7 +14,6 @@ from rlfa.errors import RlfaError
 from rlfa.free_agency.events import (
     BenchReleased,
     EpochChanged,
-    Event,
     EvidenceAdded,
     ProbationStarted,
     Promoted,
@@ -32,15 +31,15 @@ from rlfa.free_agency.events import (
 )
 from rlfa.free_agency.manager import ManagerError, initial_state, step
 from rlfa.free_agency.roster import roster
-from rlfa.free_agency.rules import FreeAgencyRules, ScoutRules, SwapLimits, WatchRules
+from rlfa.free_agency.rules import ScoutRules, SwapLimits, WatchRules
 from rlfa.free_agency.scouting import SeededScout
-from rlfa.free_agency.state import Candidate, ManagerState, decode_state, encode_state
-from rlfa.lineup.slots import DAY_MS, AgentId, Day, EventTime, Slot, SlotId
+from rlfa.free_agency.state import Candidate, decode_state, encode_state
+from rlfa.lineup.slots import AgentId, Day, EventTime, Slot, SlotId
 from rlfa.rewards.money import Costs
 from rlfa.trainers.offline_gate import OfflineResult
 from tests.rlfa.free_agency.builders import FIRST_DAY, cohort, rules
+from tests.rlfa.free_agency.service import Service
 
-DELAY_DAYS = 1
 WORSE = OfflineResult(
     day_from=1,
     day_to=2,
@@ -51,52 +50,6 @@ WORSE = OfflineResult(
     loss_candidate=2.0,
     loss_incumbent=1.0,
 )
-
-
-@dataclass
-class Service:
-    """The loop around the manager: trainings are done at once, shadows score from the next day on."""
-
-    rules: FreeAgencyRules
-    skills: dict[str, float]
-    newcomers: float = 4.0
-    missing: float = 0.0
-    rows: int = 60
-    state: ManagerState = field(init=False)
-    events: list[Event] = field(init=False)
-    candidates: list[Candidate] = field(default_factory=list)
-    day: int = FIRST_DAY
-
-    def __post_init__(self) -> None:
-        slots = [Slot(id=SlotId(f"s{i}"), incumbent=AgentId(a)) for i, a in enumerate(self.skills)]
-        families = {s.incumbent: "moe" for s in slots}
-        self.state, first = initial_state(slots, families, FIRST_DAY, seed=3)
-        self.events = list(first)
-
-    def live(self, days: int = 1, *, seed: int = 0) -> list[Event]:
-        """Events of so many more days."""
-        fresh: list[Event] = []
-        for _ in range(days):
-            fresh += self._one_day(seed)
-        return fresh
-
-    def _one_day(self, seed: int) -> list[Event]:
-        skills = {a: self.skills.get(a, self.newcomers) for a in self.state.lineup.agents}
-        day = cohort(self.day, skills, seed=seed, missing=self.missing, rows=self.rows)
-        now = EventTime((self.day + DELAY_DAYS) * DAY_MS)
-        scout = SeededScout(("moe", "wide"))
-        self.state, new = step(self.state, day, self.candidates, self.rules, now, scout=scout)
-        ordered = [e for e in new if isinstance(e, TrainingRequested)]
-        self.candidates = [
-            Candidate(slot=e.slot, family=e.family, request=e.request, agent=AgentId(f"{e.request}-{e.family}"))
-            for e in ordered
-        ]
-        self.day += 1
-        self.events += new
-        return list(new)
-
-    def of(self, *kinds: type[Event]) -> list[Event]:
-        return [e for e in self.events if isinstance(e, kinds)]
 
 
 def fading(**changes: object) -> Service:
@@ -357,6 +310,7 @@ def test_fold_over_any_life_ends_where_the_manager_is(life: list[Weather]) -> No
         )
         assert seat.standing == slot.watch.standing
         assert seat.bench == tuple(b.agent for b in slot.bench)
+        assert seat.guard == (slot.guard.test.challenger if slot.guard else "")
         assert sorted(seat.pool) == sorted(f.agent for f in slot.pool)
         assert seat.training == tuple(r.id for r in slot.requests)
         assert [(t.agent, t.frauds, t.log_up) for t in seat.probations] == [
