@@ -7,7 +7,7 @@ import sys
 import typer
 
 from agents.errors import AgentsError
-from rlfa.cli import broker, demo, replay, roster, serve, simulate, topics, train
+from rlfa.cli import broker, by_hand, demo, replay, roster, serve, simulate, topics, train
 from rlfa.errors import RlfaError
 from rlfa.telemetry import configure_logs
 from streams.errors import StreamsError
@@ -25,7 +25,7 @@ app.command()(simulate.simulate)
 app.command()(replay.replay)
 app.command()(broker.broker)
 app.add_typer(topics.app, name="topics")
-app.command()(roster.roster)
+app.add_typer(by_hand.app, name="roster")
 app.command()(roster.ledger)
 
 

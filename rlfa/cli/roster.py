@@ -30,17 +30,22 @@ Database = Annotated[str, typer.Option("--database", help="SQLAlchemy URL; by de
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
 
 
-def roster(config: Config = Path("rlfa.toml"), database: Database = "", as_json: AsJson = False) -> None:
+def roster(
+    context: typer.Context, config: Config = Path("rlfa.toml"), database: Database = "", as_json: AsJson = False
+) -> None:
     """Show who plays, who is on probation, who waits and who is out.
 
     Example: rlfa roster --json
     """
+    if context.invoked_subcommand:
+        return
     now = fold(_entries(config, database, after=0))
     if as_json:
         typer.echo(msgspec.json.encode(now).decode())
         return
     console = _console()
-    console.print(f"epoch {now.epoch}, judged up to {_date(now.day)}")
+    frozen = ", frozen by hand" if now.frozen else ""
+    console.print(f"epoch {now.epoch}, judged up to {_date(now.day)}{frozen}")
     console.print(_lineup_table(now))
     if any(seat.probations for seat in now.seats):
         console.print(_probation_table(now))

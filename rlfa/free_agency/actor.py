@@ -101,11 +101,23 @@ class ManagerActor:
         now = self._event_time()
         if now is None:
             return False
+        if self._obey(now):
+            return True
         closed = [day for day in log.closed_days(self._service.outcomes) if day > self._office.state.day]
         if closed:
             self._take(closed[0], now)
             return True
         return self._close_next(now)
+
+    def _obey(self, now: EventTime) -> bool:
+        """One command by hand, whether or not a cohort closes."""
+        before = self._office.state.lineup
+        if not self._office.obey(now, _wall_ms()):
+            return False
+        if self._office.state.lineup != before:
+            self._push(self._office.state.lineup)
+        self._publish()
+        return True
 
     def _close_next(self, now: EventTime) -> bool:
         delay = self._service.spec.label_delay_ms

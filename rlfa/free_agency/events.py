@@ -20,6 +20,8 @@ class _Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     agent: AgentId = AgentId("")
     reason: str
     """For people."""
+    by: str = ""
+    """A person's name, where it was by hand."""
 
 
 class EpochChanged(_Event, frozen=True, kw_only=True):
@@ -175,7 +177,7 @@ class RolledBack(_Event, frozen=True, kw_only=True):
     since: Day
     """The day that event time had reached: from about then on it decides."""
     cause: str
-    """guard (the newcomer lost too often) or unsafe (it didn't score)."""
+    """guard (the newcomer lost too often), unsafe (it didn't score), or by hand: cut, hand."""
     rows: int
     frauds: int
     days: int
@@ -185,7 +187,7 @@ class Released(_Event, frozen=True, kw_only=True):
     """An agent is out."""
 
     cause: str
-    """worse, futile, limit, unsafe, stale or guard."""
+    """worse, futile, limit, unsafe, stale, guard, or by hand: cut, hand."""
     log_up: float = 0.0
     log_down: float = 0.0
     log_futility: float = 0.0
@@ -200,6 +202,20 @@ class ReturnedToPool(_Event, frozen=True, kw_only=True):
 
 class BenchReleased(_Event, frozen=True, kw_only=True):
     """A replaced incumbent's time on the bench is over."""
+
+
+class Frozen(_Event, frozen=True, kw_only=True):
+    """Nothing changes who decides from now on, except by hand."""
+
+
+class Unfrozen(_Event, frozen=True, kw_only=True):
+    """The end of a freeze."""
+
+
+class CommandRefused(_Event, frozen=True, kw_only=True):
+    """A person asked for something that can't be done."""
+
+    verb: str
 
 
 Event = (
@@ -221,6 +237,9 @@ Event = (
     | Released
     | ReturnedToPool
     | BenchReleased
+    | Frozen
+    | Unfrozen
+    | CommandRefused
 )
 
 

@@ -14,6 +14,7 @@ from agents.genome import Genome
 from rlfa.config import Service
 from rlfa.free_agency.events import Event, TrainingRequested
 from rlfa.free_agency.manager import step
+from rlfa.free_agency.manual import obey
 from rlfa.free_agency.scouting import BanditScout, Scout
 from rlfa.free_agency.state import Candidate, ManagerState, Request
 from rlfa.hosts.scoring import AgentRef
@@ -22,6 +23,7 @@ from rlfa.lineup.slots import AgentId, EventTime, Lineup, SlotId
 from rlfa.outcomes import log
 from rlfa.outcomes.cohorts import Cohort
 from rlfa.store.agents import Agents, StoredAgent
+from rlfa.store.commands import Commands
 from rlfa.store.database import Store, StoreError
 from rlfa.store.ledger import Ledger, entries_of
 from rlfa.store.rewards import Rewards, rewards_of
@@ -79,6 +81,31 @@ class FrontOffice:
             Rewards(session).add(rewards_of(events, before.lineup))
         self.state, self.delivered = state, []
         return events
+
+    def obey(self, now: EventTime, recorded_at: int) -> bool:
+        """The oldest command that waits; False where none does.
+
+        Args:
+            now: event time that the stream has reached, ms UTC.
+            recorded_at: wall clock, ms UTC.
+
+        Raises:
+            StoreError: the store is away; nothing has changed.
+        """
+        with self.store.reading() as session:
+            command = next(iter(Commands(session).waiting()), None)
+            families = {a.id: a.family for a in Agents(session).all()} if command else {}
+        if command is None:
+            return False
+        known = replace(command, family=families.get(command.agent, ""))
+        state, events = obey(self.state, known, self.service.settings.free_agency, now)
+        step = f"command {command.id}"
+        entries = entries_of(events, state, at=now, recorded_at=recorded_at, step=step)
+        with self.store.transaction() as session:
+            Ledger(session).append(entries)
+            Commands(session).take(command, recorded_at)
+        self.state = state
+        return True
 
     def plan(self, lineup: Lineup) -> Plan:
         """A lineup with where its agents' weights lie."""

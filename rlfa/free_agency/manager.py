@@ -122,7 +122,7 @@ def step(
     turn = Turn(
         day=cohort.day,
         today=day_of(now),
-        rules=rules,
+        rules=_frozen(rules) if state.frozen else rules,
         cohort=cohort,
         candidates=tuple(candidates),
         scout=scout,
@@ -133,6 +133,10 @@ def step(
         state, new = in_epoch(state, after, new, turn)
         events += new
     return take_payoffs(before, state, events), events
+
+
+def _frozen(rules: FreeAgencyRules) -> FreeAgencyRules:
+    return replace(rules, swaps=replace(rules.swaps, freeze=True))
 
 
 def in_epoch(

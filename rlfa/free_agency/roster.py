@@ -55,6 +55,8 @@ class Roster(_Value, frozen=True, kw_only=True):
     day: Day | None = None
     seats: tuple[Seat, ...] = ()
     released: tuple[AgentId, ...] = ()
+    frozen: bool = False
+    """By hand."""
     families: dict[AgentId, str] = {}
     reward: dict[AgentId, float] = {}
     """Discounted, in money per transaction."""
@@ -73,6 +75,8 @@ def apply(before: Roster, event: ev.Event) -> Roster:
             return replace(after, seats=_seats(before, event))
         case ev.CohortTaken():
             return replace(after, reward=event.reward)
+        case ev.Frozen() | ev.Unfrozen():
+            return replace(after, frozen=isinstance(event, ev.Frozen))
         case ev.ReleasedOffline() | ev.Signed():
             return _handed_in(after, event)
         case ev.Released() | ev.BenchReleased():

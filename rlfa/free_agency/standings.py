@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from msgspec.structs import replace
+from numpy.typing import NDArray
 
 from rlfa.free_agency.events import CohortTaken, Event, WatchChanged
 from rlfa.free_agency.rules import FreeAgencyRules
@@ -71,9 +72,14 @@ def _earned(cohort: Cohort, agent: AgentId, limit: float, record: Record, rules:
         frauds=int(cohort.fraud.sum()),
         caught=int((cohort.fraud & stopped).sum()),
         stopped=int(stopped.sum()),
-        accuracy=float(money.sum()),
-        squares=float(np.square(money - record.reward).sum()),
+        accuracy=_sum(money),
+        squares=_sum(np.square(money - record.reward)),
     )
+
+
+def _sum(values: NDArray[np.float64]) -> float:
+    """Sorted first: the last digits must not depend on the order of rows."""
+    return float(np.sort(values).sum())
 
 
 def _with_pairs(slot: SlotState, earned: dict[AgentId, Earned], half_life: float) -> SlotState:

@@ -148,6 +148,8 @@ class ManagerState(_Value, frozen=True, kw_only=True):
     """The newest cohort taken: an older one, or the same again, changes nothing."""
     seed: int
     slots: tuple[SlotState, ...]
+    frozen: bool = False
+    """By hand; the settings may freeze it too."""
     records: dict[AgentId, Record] = {}
     thresholds: dict[AgentId, tuple[DailyThreshold, ...]] = {}
     arms: dict[str, Arm] = {}

@@ -62,6 +62,7 @@ def entries_of(
     recorded_at: int,
     policy: str = "threshold",
     who: str = "manager",
+    step: str = "",
 ) -> tuple[Entry, ...]:
     """What one step adds to the ledger; the state rides on the last entry.
 
@@ -71,19 +72,20 @@ def entries_of(
         at: event time that the stream had reached, ms UTC.
         recorded_at: wall clock, ms UTC.
         policy: that chose the moves.
-        who: a person's name where it was by hand.
+        who: leads; an event by hand has a person's name of its own.
+        step: name of a step that is no cohort's, such as a command's.
     """
     last = len(events) - 1
     return tuple(
         Entry(
-            key=f"{event.day}/{i}/{kind_of(event)}",
+            key=f"{step or event.day}/{i}/{kind_of(event)}",
             kind=kind_of(event),
             epoch=event.epoch,
             slot=event.slot,
             agent=event.agent,
             evidence=msgspec.Raw(encode_event(event)),
-            policy=policy,
-            who=who,
+            policy="manual" if event.by else policy,
+            who=event.by or who,
             why=event.reason,
             event_day=event.day,
             event_at=at,

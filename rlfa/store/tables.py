@@ -73,6 +73,23 @@ class AgentRow(Base):
     why: Mapped[str] = mapped_column(Text, server_default="")
 
 
+class CommandRow(Base):
+    """What a person asked the manager for; `taken_at` is the only thing that changes, once."""
+
+    __tablename__ = "commands"
+
+    id: Mapped[int] = mapped_column(_Counter, primary_key=True, autoincrement=True)
+    verb: Mapped[str] = mapped_column(String(64))
+    slot: Mapped[str] = mapped_column(String(200))
+    agent: Mapped[str] = mapped_column(String(200))
+    who: Mapped[str] = mapped_column(String(200))
+    why: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[int] = mapped_column(BigInteger)
+    """Wall clock, ms UTC."""
+    taken_at: Mapped[int | None] = mapped_column(BigInteger, index=True)
+    """Wall clock, ms UTC, when its entries stood in the ledger."""
+
+
 class RewardRow(Base):
     """What an agent's own decisions earned on one cohort of a slot."""
 

@@ -9,18 +9,20 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
+from rlfa.cli import by_hand
 from rlfa.cli import roster as commands
 from rlfa.free_agency.manager import initial_state, step
 from rlfa.free_agency.roster import Roster
 from rlfa.free_agency.scouting import SeededScout
 from rlfa.free_agency.state import Candidate
 from rlfa.lineup.slots import DAY_MS, AgentId, Day, EventTime, Slot, SlotId
+from rlfa.store.commands import Commands
 from rlfa.store.database import Store
 from rlfa.store.ledger import Ledger, entries_of
 from tests.rlfa.free_agency.builders import cohort, rules
 
 app = typer.Typer()
-app.command()(commands.roster)
+app.add_typer(by_hand.app, name="roster")
 app.command()(commands.ledger)
 
 
@@ -85,3 +87,19 @@ def test_ledger_as_json_has_every_entry_after_a_place(database: str) -> None:
 
 def test_database_that_is_not_there_fails(tmp_path: Path) -> None:
     assert run("roster", "--database", f"sqlite:///{tmp_path / 'none.db'}").exit_code == 1
+
+
+def test_command_by_hand_waits_for_the_manager_with_its_name_and_reason(database: str) -> None:
+    result = run("roster", "promote", "rookie", "--by", "ada", "--reason", "attack", "--database", database)
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "command 1 waits for the manager" in result.stderr
+    store = Store.open(database)
+    with store.reading() as session:
+        (command,) = Commands(session).waiting()
+    store.close()
+    assert (command.verb, command.agent, command.by, command.why) == ("promote", "rookie", "ada", "attack")
+
+
+def test_command_by_hand_without_a_reason_is_misuse(database: str) -> None:
+    assert run("roster", "freeze", "--by", "ada", "--database", database).exit_code == 2
+    assert run("roster", "freeze", "--by", "ada", "--reason", " ", "--database", database).exit_code == 2
