@@ -17,11 +17,12 @@ from rlfa.free_agency.standings import take_rewards, take_thresholds, watch_incu
 from rlfa.free_agency.state import Candidate, ManagerState, SlotState
 from rlfa.free_agency.swaps import add_evidence, clear_bench, end_changed_tests, promote, release_losers
 from rlfa.free_agency.turn import Moment, Part, Turn
+from rlfa.free_agency.weights import take_weights
 from rlfa.lineup.slots import AgentId, Day, Epoch, EventTime, Slot, day_of
 from rlfa.outcomes.cohorts import Cohort
 
-# Evidence comes before the day's thresholds, which are for the cohorts after it; a swap before new
-# probations, which are then against the new incumbent.
+# Evidence comes before the day's thresholds, which are for the cohorts after it; a swap before the
+# weights, so that a newcomer's is capped, and before new probations, which are then against the new incumbent.
 _PARTS: tuple[Part, ...] = (
     take_rewards,
     watch_incumbents,
@@ -33,6 +34,7 @@ _PARTS: tuple[Part, ...] = (
     roll_back,
     promote,
     clear_bench,
+    take_weights,
     sign_candidates,
     drop_stale,
     start_probations,

@@ -114,8 +114,9 @@ def _seat_after(seat: Seat, event: ev.Event) -> Seat:
 def _seats(before: Roster, event: ev.EpochChanged) -> tuple[Seat, ...]:
     known = {s.slot: s for s in before.seats}
     return tuple(
-        known.get(slot.id)
-        or Seat(
+        replace(known[slot.id], weight=slot.weight)
+        if slot.id in known
+        else Seat(
             slot=slot.id,
             incumbent=slot.incumbent,
             weight=slot.weight,

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from rlfa.lineup.hedge import HedgeRules
 from rlfa.rewards.money import Costs
 
 
@@ -131,3 +132,4 @@ class FreeAgencyRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     scout: ScoutRules = ScoutRules()
     guard: GuardRules = GuardRules()
     swaps: SwapLimits = SwapLimits()
+    hedge: HedgeRules = HedgeRules()

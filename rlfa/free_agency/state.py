@@ -10,6 +10,7 @@ from rlfa.free_agency.evalue import EValue
 from rlfa.free_agency.guard import ESR
 from rlfa.free_agency.rules import ProbationRules
 from rlfa.free_agency.scouting import Arm
+from rlfa.lineup.hedge import Hedge
 from rlfa.lineup.slots import AgentId, Day, Epoch, Lineup, Shadow, Slot, SlotId
 from rlfa.rewards.budget import DailyThreshold
 from rlfa.rewards.discounted import PairRecord, Record
@@ -154,6 +155,8 @@ class ManagerState(_Value, frozen=True, kw_only=True):
     thresholds: dict[AgentId, tuple[DailyThreshold, ...]] = {}
     arms: dict[str, Arm] = {}
     """What each family has shown in past probations, for scouting."""
+    hedge: Hedge = Hedge()
+    """The agents' weights as their losses have them; `slots` has those that the lanes play by."""
 
     @property
     def lineup(self) -> Lineup:

@@ -9,6 +9,7 @@ import numpy as np
 from rlfa.free_agency.manager import initial_state
 from rlfa.free_agency.rules import FreeAgencyRules, ProbationRules, ScoutRules, SwapLimits, WatchRules
 from rlfa.free_agency.state import ManagerState, Probation
+from rlfa.lineup.hedge import HedgeRules
 from rlfa.lineup.slots import DAY_MS, AgentId, Day, Slot, SlotId
 from rlfa.outcomes.cohorts import Cohort
 from rlfa.rewards.money import Costs
@@ -35,6 +36,7 @@ def rules(**parts: object) -> FreeAgencyRules:
         "probation": ProbationRules(alpha=0.2, frauds_min=5, rows_min=50, days_min=2, frauds_max=60, days_max=12),
         "scout": ScoutRules(cooldown_days=1, training_days_max=3, pool_days_max=5),
         "swaps": SwapLimits(days_between=1, bench_days=2),
+        "hedge": HedgeRules(eta=0.0, share=0.0),  # epochs are swaps, unless a test asks for weights
     }
     return FreeAgencyRules(**{**defaults, **parts})
 

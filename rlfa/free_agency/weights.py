@@ -1,0 +1,91 @@
+"""The agents' weights in the lineup, moved by each closed cohort; lanes get them when they have moved far enough."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from msgspec.structs import replace
+from numpy.typing import NDArray
+
+from rlfa.free_agency.events import EpochChanged, Event
+from rlfa.free_agency.state import ManagerState, SlotState
+from rlfa.free_agency.turn import Turn
+from rlfa.lineup.hedge import Hedge, HedgeRules, Holding, has_moved, normalised, seated, spread, update
+from rlfa.lineup.slots import AgentId, Epoch
+from rlfa.outcomes.cohorts import Cohort
+from rlfa.rewards.paired_loss import brier_loss
+
+
+def take_weights(state: ManagerState, turn: Turn) -> tuple[ManagerState, tuple[Event, ...]]:
+    """One Hedge update by the cohort, and a new epoch where the lanes' weights are too far from it.
+
+    Agents compete for weight within their segment: losses on different transactions can't be compared.
+    """
+    rules = turn.rules.hedge
+    played = {s.id: s.weight for s in state.slots}
+    hedge = seated(state.hedge, {s.id: s.incumbent for s in state.slots}, played)
+    for segment in dict.fromkeys(s.segment for s in state.slots):
+        slots = [s for s in state.slots if s.segment == segment]
+        hedge = _after(hedge, segment, slots, turn, rules)
+    state = replace(state, hedge=hedge)
+    if not has_moved(hedge, played, rules.step_min):
+        return state, ()
+    return _changed(state, turn)
+
+
+def mean_losses(
+    cohort: Cohort, agents: Sequence[AgentId], missing_share_max: float, genuine_weight: float
+) -> NDArray[np.float64]:
+    """Mean weighted squared error per agent, on the rows that all of those compared have scored.
+
+    Args:
+        cohort: of n rows.
+        agents: that share a segment.
+        missing_share_max: share of the segment's rows that an agent may have left without a score.
+        genuine_weight: of a genuine row; frauds weigh 1.
+
+    Returns:
+        float64[k], NaN for an agent that scored too few.
+    """
+    logits = [cohort.logits_of(a) for a in agents]
+    scored = [~np.isnan(x) for x in logits]
+    rows = np.logical_or.reduce(scored)
+    there = [bool(rows.any()) and (rows & ~s).sum() <= missing_share_max * rows.sum() for s in scored]
+    common = np.logical_and.reduce([rows, *(s for s, is_there in zip(scored, there, strict=True) if is_there)])
+    losses = np.full(len(agents), np.nan)
+    for k, is_there in enumerate(there):
+        if is_there and common.any():
+            losses[k] = brier_loss(cohort.fraud[common], logits[k][common], genuine_weight).mean()
+    return losses
+
+
+def _after(hedge: Hedge, segment: str, slots: Sequence[SlotState], turn: Turn, rules: HedgeRules) -> Hedge:
+    """The weights of one segment's slots by one cohort; their sum stays."""
+    share_max = turn.rules.probation.missing_share_max
+    losses = mean_losses(turn.cohort, [s.incumbent for s in slots], share_max, rules.genuine_weight)
+    past = hedge.ranges.get(segment, ())
+    before = np.array([hedge.weight(s.id) for s in slots])
+    moved = update(before, normalised(losses, past, rules.ranges_min), rules.eta, rules.share).tolist()
+    weights = dict(zip((s.id for s in slots), moved, strict=True))
+    newest = spread(losses)
+    ranges = past if newest is None else (*past, newest)[-rules.ranges_max :]
+    holdings = tuple(Holding(slot=h.slot, agent=h.agent, weight=weights.get(h.slot, h.weight)) for h in hedge.holdings)
+    return replace(hedge, holdings=holdings, ranges={**hedge.ranges, segment: ranges})
+
+
+def _changed(state: ManagerState, turn: Turn) -> tuple[ManagerState, tuple[Event, ...]]:
+    """The lanes' weights become those of the state, in a new epoch."""
+    total = sum(s.weight for s in state.slots)
+    moves = ", ".join(f"{s.incumbent} {s.weight / total:.2f} to {state.hedge.weight(s.id):.2f}" for s in state.slots)
+    slots = tuple(replace(s, weight=state.hedge.weight(s.id)) for s in state.slots)
+    state = replace(state, epoch=Epoch(state.epoch + 1), slots=slots)
+    lineup = state.lineup
+    changed = EpochChanged(
+        day=turn.cohort.day,
+        epoch=state.epoch,
+        reason=f"epoch {state.epoch}: weights follow what the agents lost, {moves}",
+        slots=lineup.slots,
+        shadows=lineup.shadows,
+    )
+    return state, (changed,)
