@@ -12,7 +12,7 @@ from agents.gates import GATES
 from agents.genome import Genome
 from agents.inputs import UNKNOWN
 
-SPARSE_FROM = 8  # experts for each that takes part, from which it is cheaper to score only these: benchmarks.experts
+SPARSE_FROM = 16  # experts for each that takes part, from which it is cheaper to score only these: benchmarks.experts
 UNKNOWN_RATE = 0.02  # of the known codes, in training, so that the row for unknown ones learns something
 
 

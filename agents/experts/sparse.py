@@ -22,8 +22,8 @@ def chosen_logits(experts: OneByOne, x: Tensor, chosen: Tensor) -> Tensor:
     pairs = chosen.flatten()
     order = torch.argsort(pairs, stable=True)
     present, counts = torch.unique_consecutive(pairs[order], return_counts=True)
-    rows = torch.split(order // k, counts.tolist())
-    found = [experts.one(expert, x[at]) for expert, at in zip(present.tolist(), rows, strict=True)]
+    parts = torch.split(x[order // k], counts.tolist())  # each expert's rows in one piece
+    found = [experts.one(expert, part) for expert, part in zip(present.tolist(), parts, strict=True)]
     out = torch.empty(len(pairs), dtype=x.dtype)
     if found:
         out[order] = torch.cat(found)

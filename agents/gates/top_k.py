@@ -7,6 +7,8 @@ from torch import Tensor
 
 from agents.gates.softmax import SoftmaxGate
 
+PASSES_MAX = 8  # k up to which as many passes are faster than a sort
+
 
 class TopKGate(SoftmaxGate):
     """Log weights of the k experts with the largest scores, renormalised; minus infinity for the rest.
@@ -41,5 +43,14 @@ class TopKGate(SoftmaxGate):
 
 
 def _first(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    ordered, experts = torch.sort(scores, dim=1, descending=True, stable=True)
-    return ordered[:, :k], experts[:, :k]
+    """The k largest scores and whose they are; `topk` would leave open which of two equal ones comes first."""
+    if k > PASSES_MAX:
+        ordered, experts = torch.sort(scores, dim=1, descending=True, stable=True)
+        return ordered[:, :k], experts[:, :k]
+    left, found = scores.detach().clone(), []
+    for _ in range(k):
+        best = left.argmax(dim=1, keepdim=True)  # the first of equal ones
+        found.append(best)
+        left.scatter_(1, best, -torch.inf)
+    kept = torch.cat(found, dim=1)
+    return scores.gather(1, kept), kept

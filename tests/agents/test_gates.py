@@ -110,6 +110,9 @@ def test_of_equal_scores_the_first_experts_are_kept() -> None:
     saying(gate, (0.5, 1.0, 1.0, 1.0, 0.0, 1.0))
     np.testing.assert_allclose(gate(some(1)).exp().numpy(), [[0, 0.5, 0.5, 0, 0, 0]], atol=1e-7)
     assert gate.chosen(some(1))[0].tolist() == [[1, 2]]
+    equal = TopKGate(5, 12, "tanh", k=10)
+    saying(equal, (0.0,) * 12)
+    assert equal.chosen(some(1))[0].tolist() == [list(range(10))]
 
 
 def test_an_expert_that_no_row_chose_has_no_gradient() -> None:
