@@ -39,6 +39,19 @@ class Claim:
     met: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One more table of a report, for a benchmark that answers several questions."""
+
+    title: str
+    columns: Sequence[str]
+    rows: list[dict[str, object]] = field(default_factory=list)
+
+    def row(self, **cells: object) -> None:
+        """Add a row; its keys are the section's columns."""
+        self.rows.append(cells)
+
+
 @dataclass(slots=True)
 class Report:
     """The rows and claims of one benchmark, with all that is needed to repeat it."""
@@ -50,6 +63,12 @@ class Report:
     claims: list[Claim] = field(default_factory=list)
     data: dict[str, str] = field(default_factory=dict)  # file name -> SHA-256
     notes: dict[str, object] = field(default_factory=dict)
+    sections: list[Section] = field(default_factory=list)
+
+    def section(self, title: str, columns: Sequence[str]) -> Section:
+        """Begin one more table."""
+        self.sections.append(Section(title, columns))
+        return self.sections[-1]
 
     def row(self, **cells: object) -> None:
         """Add a row of the table; its keys are the report's columns."""
@@ -68,10 +87,12 @@ class Report:
     def finish(self) -> None:
         """Print the table and the claims, and write the file."""
         console = Console(width=max(100, Console().width))
-        table = Table(*self.columns, title=f"benchmarks.{self.name}")
-        for row in self.rows:
-            table.add_row(*(_cell(row.get(column, "")) for column in self.columns))
-        console.print(table)
+        tables = [Section(f"benchmarks.{self.name}", self.columns, self.rows), *self.sections]
+        for part in [t for t in tables if t.columns]:
+            table = Table(*part.columns, title=part.title)
+            for row in part.rows:
+                table.add_row(*(_cell(row.get(column, "")) for column in part.columns))
+            console.print(table)
         for claim in self.claims:
             verdict = "met" if claim.met else "NOT MET"
             console.print(f"{claim.name}: {_cell(claim.value)} (wanted {claim.wanted}): {verdict}")
@@ -87,6 +108,7 @@ class Report:
             "data": self.data,
             "columns": list(self.columns),
             "rows": self.rows,
+            "sections": self.sections,
             "claims": self.claims,
             "notes": self.notes,
         }

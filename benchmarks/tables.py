@@ -30,15 +30,19 @@ def _section(result: dict) -> str:
         f"`{result['command']}` at `{result['git']}`, seed {result['seed']}",
         f"on {machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB",
         "",
-        _row(result["columns"]),
-        _row(["---"] * len(result["columns"])),
-        *(_row([_cell(row.get(c, "")) for c in result["columns"]]) for row in result["rows"]),
-        "",
+        *(_table(result) if result["columns"] else ()),
+        *(line for part in result.get("sections", ()) for line in (f"### {part['title']}", "", *_table(part))),
         *(_claim(c) for c in result["claims"]),
         *(f"- {name}: {_cell(value)}" for name, value in result["notes"].items()),
         "",
     ]
     return "\n".join(lines)
+
+
+def _table(part: dict) -> list[str]:
+    columns = part["columns"]
+    rows = [_row([_cell(row.get(c, "")) for c in columns]) for row in part["rows"]]
+    return [_row(columns), _row(["---"] * len(columns)), *rows, ""]
 
 
 def _claim(claim: dict) -> str:
