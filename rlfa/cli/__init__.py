@@ -7,7 +7,7 @@ import sys
 import typer
 
 from agents.errors import AgentsError
-from rlfa.cli import broker, by_hand, demo, replay, roster, serve, simulate, topics, train
+from rlfa.cli import broker, by_hand, demo, explain, replay, roster, serve, simulate, topics, train
 from rlfa.errors import RlfaError
 from rlfa.telemetry import configure_logs
 from streams.errors import StreamsError
@@ -27,6 +27,7 @@ app.command()(broker.broker)
 app.add_typer(topics.app, name="topics")
 app.add_typer(by_hand.app, name="roster")
 app.command()(roster.ledger)
+app.command(name="explain")(explain.command)
 
 
 @app.callback()

@@ -43,13 +43,13 @@ def roster(
     if as_json:
         typer.echo(msgspec.json.encode(now).decode())
         return
-    console = _console()
+    out = console()
     frozen = ", frozen by hand" if now.frozen else ""
-    console.print(f"epoch {now.epoch}, judged up to {_date(now.day)}{frozen}")
-    console.print(_lineup_table(now))
+    out.print(f"epoch {now.epoch}, judged up to {_date(now.day)}{frozen}")
+    out.print(_lineup_table(now))
     if any(seat.probations for seat in now.seats):
-        console.print(_probation_table(now))
-    console.print(f"released: {', '.join(now.released) or 'nobody'}")
+        out.print(_probation_table(now))
+    out.print(f"released: {', '.join(now.released) or 'nobody'}")
 
 
 def ledger(
@@ -67,7 +67,7 @@ def ledger(
     if as_json:
         typer.echo(msgspec.json.encode(entries).decode())
         return
-    _console().print(_ledger_table([e for e in entries if everything or e.kind not in ROUTINE]))
+    console().print(_ledger_table([e for e in entries if everything or e.kind not in ROUTINE]))
 
 
 def _entries(config: Path, database: str, after: int) -> Sequence[Entry]:
@@ -136,5 +136,6 @@ def _date(day: Day | None) -> str:
     return "never" if day is None else str(np.datetime64(int(day), "D"))
 
 
-def _console() -> Console:
+def console() -> Console:
+    """A terminal, or wide enough for a pipe."""
     return Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False, markup=False)

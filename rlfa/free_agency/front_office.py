@@ -17,12 +17,11 @@ from rlfa.free_agency.manager import step
 from rlfa.free_agency.manual import obey
 from rlfa.free_agency.scouting import BanditScout, Scout
 from rlfa.free_agency.state import Candidate, ManagerState, Request
-from rlfa.hosts.scoring import AgentRef
 from rlfa.lineup.plan import Plan
 from rlfa.lineup.slots import AgentId, EventTime, Lineup, SlotId
 from rlfa.outcomes import log
 from rlfa.outcomes.cohorts import Cohort
-from rlfa.store.agents import Agents, StoredAgent
+from rlfa.store.agents import Agents, ref_of
 from rlfa.store.commands import Commands
 from rlfa.store.database import Store, StoreError
 from rlfa.store.ledger import Ledger, entries_of
@@ -110,14 +109,14 @@ class FrontOffice:
     def plan(self, lineup: Lineup) -> Plan:
         """A lineup with where its agents' weights lie."""
         with self.store.transaction() as session:
-            refs = tuple(_ref(Agents(session).get(agent)) for agent in lineup.agents)
+            refs = tuple(ref_of(Agents(session).get(agent)) for agent in lineup.agents)
         return Plan(lineup=lineup, refs=refs)
 
     def order(self, slot: SlotId, request: Request) -> Order:
         """What to train for a request, on the days that were closed when it was made."""
         incumbent = next(s.incumbent for s in self.state.slots if s.id == slot)
         with self.store.transaction() as session:
-            ref = _ref(Agents(session).get(incumbent))
+            ref = ref_of(Agents(session).get(incumbent))
             genome = self._genome(Agents(session), request)
         closed = [day for day in log.closed_days(self.service.outcomes) if day <= request.day]
         days = window(closed, self.service.settings.trainers.window_days)
@@ -169,7 +168,3 @@ def last_state(store: Store) -> ManagerState:
     if state is None:
         raise StoreError("ledger", "no entry", "the first lineup, which `rlfa train` writes")
     return state
-
-
-def _ref(agent: StoredAgent) -> AgentRef:
-    return AgentRef(id=agent.id, folder=agent.uri, checksum=agent.checksum)

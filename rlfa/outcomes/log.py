@@ -24,6 +24,7 @@ from rlfa.outcomes.journal import DAY_MS, DECISIONS, LABELS, Columns
 LOGIT = "logit:"
 FEATURE = "feature:"
 ENTITY = "entity:"
+ROW_GROUP = 65_536  # rows that are read to explain one of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ def close_day(journals: Path, root: Path, day: Day, label_delay_ms: int) -> Path
     Returns:
         The file, or None where the day had no transaction.
     """
-    tables = [_widen(table) for table in journal.read(journals, DECISIONS, day)]
+    tables = [widened(table) for table in journal.read(journals, DECISIONS, day)]
     if not tables:
         return None
     rows = _last_tries(pa.concat_tables(tables, promote_options="default"))
@@ -115,7 +116,7 @@ def _common(names: Sequence[Sequence[str]]) -> tuple[str, ...]:
     return tuple(n for n in names[0] if n in everywhere)
 
 
-def _widen(table: pa.Table) -> pa.Table:
+def widened(table: pa.Table) -> pa.Table:
     """One column per entity, feature and agent in place of the journal's fixed-size lists."""
     columns = Columns.of(table.schema)
     wide = (
@@ -172,6 +173,6 @@ def _floats(table: pa.Table, name: str) -> NDArray[np.float32]:
 def _write(table: pa.Table, path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
-    pq.write_table(table, partial, compression="zstd")
+    pq.write_table(table, partial, compression="zstd", row_group_size=ROW_GROUP)
     partial.replace(path)
     return path

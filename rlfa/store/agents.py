@@ -10,6 +10,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from rlfa.hosts.scoring import AgentRef
 from rlfa.lineup.slots import AgentId
 from rlfa.store.database import StoreError
 from rlfa.store.tables import AgentRow
@@ -39,6 +40,11 @@ class StoredAgent(msgspec.Struct, frozen=True, kw_only=True):
     added_by: str = ""
     """Who signed it, where that was a person."""
     why: str = ""
+
+
+def ref_of(agent: StoredAgent) -> AgentRef:
+    """Where a host finds an agent, and how it has to be held."""
+    return AgentRef(id=agent.id, folder=agent.uri, checksum=agent.checksum)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,11 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from rlfa.free_agency.events import Event, decode_event, encode_event, kind_of
+from rlfa.free_agency.events import EpochChanged, Event, decode_event, encode_event, kind_of
 from rlfa.free_agency.roster import Roster
 from rlfa.free_agency.roster import roster as fold
 from rlfa.free_agency.state import ManagerState, decode_state, encode_state
-from rlfa.lineup.slots import EventTime
+from rlfa.lineup.slots import Epoch, EventTime, Slot
 from rlfa.store.database import StoreError
 from rlfa.store.tables import LedgerRow
 
@@ -136,6 +136,20 @@ class Ledger:
             sa.select(*columns).where(LedgerRow.seq > after_seq).order_by(LedgerRow.seq).limit(most)
         )
         return tuple(_entry(dict(r)) for r in rows.mappings())
+
+    def slots_of(self, epoch: Epoch) -> tuple[Slot, ...]:
+        """Who decided in an epoch, and with what weights.
+
+        Raises:
+            StoreError: the ledger has no such epoch.
+        """
+        where = (LedgerRow.epoch == epoch) & (LedgerRow.kind == EpochChanged.__name__)
+        text = self.session.scalar(sa.select(LedgerRow.evidence).where(where).order_by(LedgerRow.seq.desc()).limit(1))
+        if text is None:
+            raise StoreError("ledger", f"no epoch {epoch}", "an epoch of this service")
+        event = decode_event(text)
+        assert isinstance(event, EpochChanged)
+        return event.slots
 
     def last_state(self) -> ManagerState | None:
         """The manager's state after the newest step; None in an empty ledger.

@@ -1,0 +1,99 @@
+"""`rlfa explain`: a past decision again, to the same score."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import numpy as np
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from rlfa.cli.roster import Config, console
+from rlfa.config import Service, load_service
+from rlfa.hosts.scoring import InlineHost
+from rlfa.lanes.intake import intake_of
+from rlfa.lineup.slots import Day
+from rlfa.outcomes.explain import ExplainError, Explanation, explain, find
+from rlfa.store.agents import Agents, ref_of
+from rlfa.store.database import Store
+from rlfa.store.ledger import Ledger
+
+AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
+
+
+def command(
+    tx_id: Annotated[str, typer.Argument(help="The transaction's id.")],
+    config: Config = Path("rlfa.toml"),
+    day: Annotated[str, typer.Option("--day", help="UTC day of the transaction, e.g. 2026-03-01: found sooner.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Show a past decision, compute its score again from what was kept, and exit 1 where the two differ.
+
+    Example: rlfa explain tx-0000123 --day 2026-03-01
+    """
+    explained = explain_again(load_service(config), tx_id, _day(day))
+    if as_json:
+        typer.echo(msgspec.json.encode(explained).decode())
+    else:
+        _show(explained, console())
+    raise typer.Exit(0 if explained.agrees else 1)
+
+
+def explain_again(service: Service, tx_id: str, day: Day | None) -> Explanation:
+    """Find a decision, the lineup of its epoch and its agents' weights, and put them together again.
+
+    Raises:
+        RlfaError: the decision, its epoch or an agent isn't kept any more.
+        agents.errors.WeightsError: an agent's weights aren't those that decided.
+    """
+    kept = find(service.journals, service.outcomes, tx_id, day)
+    if not kept.epoch:
+        raise ExplainError(f"transaction {tx_id!r}", "history that nobody decided on", "a decision of the service")
+    store = Store.open(service.database, must_exist=True)
+    try:
+        with store.reading() as session:
+            slots = Ledger(session).slots_of(kept.epoch)
+            agents = {s.incumbent: Agents(session).get(s.incumbent) for s in slots}
+    finally:
+        store.close()
+    features = intake_of(service).feature_names
+    host = InlineHost(features)
+    host.load([ref_of(agent) for agent in agents.values()])
+    return explain(kept, slots, agents, host, features)
+
+
+def _day(text: str) -> Day | None:
+    if not text:
+        return None
+    try:
+        return Day((date.fromisoformat(text) - date(1970, 1, 1)).days)
+    except ValueError as error:
+        raise typer.BadParameter(f"found {text!r}, allowed: a day such as 2026-03-01", param_hint="--day") from error
+
+
+def _show(e: Explanation, out: Console) -> None:
+    label = {None: "not known yet", True: "fraud", False: "genuine"}[e.label]
+    out.print(f"{e.tx_id} at {_time(e.event_time)}, amount {e.amount:.2f}, from the {e.kept_in}; label: {label}")
+    out.print(f"{e.action} at score {e.score:.6f} in epoch {e.epoch}{', degraded' if e.degraded else ''}")
+    table = Table("slot", "agent", "weight", "score", "again", "weights' checksum", "trained on", title="lineup")
+    for v in e.votes:
+        window = f"{_time(v.trained_from)[:10]} to {_time(v.trained_to)[:10]}"
+        table.add_row(v.slot, v.agent, f"{v.weight:.4g}", _p(v.score), _p(v.score_again), v.checksum[:16], window)
+    out.print(table)
+    for r in e.reasons:
+        value = "unknown" if r.value is None else f"{r.value:g}"
+        out.print(f"  {r.feature} = {value}: {r.contribution:+.3f}")
+    apart = "" if e.agreement == "bit-equal" else f", largest difference {e.largest_difference:.2g}"
+    out.print(f"computed again: {e.score_again:.6f}, {e.agreement}{apart}")
+
+
+def _p(score: float | None) -> str:
+    return "none" if score is None else f"{score:.6f}"
+
+
+def _time(ms: int) -> str:
+    return f"{np.datetime64(int(ms), 'ms')}"

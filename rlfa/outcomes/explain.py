@@ -1,0 +1,259 @@
+"""A past decision again: the stored features, the weights of its epoch, and whether they give the same score."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from agents.data_card import DataCard
+from rlfa.errors import RlfaError
+from rlfa.hosts.scoring import Host
+from rlfa.lineup.actions import ACTIONS, combine
+from rlfa.lineup.reasons import strongest
+from rlfa.lineup.slots import AgentId, Day, Epoch, EventTime, Slot, SlotId
+from rlfa.outcomes import journal, log
+from rlfa.store.agents import StoredAgent
+from streams.codec import entity_key
+
+TOLERANCE = 1e-6  # of a probability: a batch of one row adds up its products in another order
+Agreement = Literal["bit-equal", "within 1e-6", "differs"]
+
+
+class ExplainError(RlfaError):
+    """A decision that isn't kept, or that nobody made."""
+
+    def __init__(self, where: str, found: object, allowed: str) -> None:
+        super().__init__(where, found, allowed)
+
+    def __str__(self) -> str:
+        return "{}: found {}, allowed: {}".format(*self.args)
+
+
+class Vote(msgspec.Struct, frozen=True, kw_only=True):
+    """One agent's part in a decision, then and now."""
+
+    slot: SlotId
+    agent: AgentId
+    weight: float
+    """Of its slot in the ledger's epoch, before the division by the sum."""
+    score: float | None
+    """Probability as recorded; None where the agent gave none."""
+    score_again: float | None
+    checksum: str
+    """SHA-256 of the weights, which were checked against it."""
+    trained_from: EventTime
+    trained_to: EventTime
+
+
+class FeatureReason(msgspec.Struct, frozen=True, kw_only=True):
+    """What one feature added to the lineup's logit; a category's value is its code."""
+
+    feature: str
+    value: float | None
+    contribution: float
+
+
+class Explanation(msgspec.Struct, frozen=True, kw_only=True):
+    """A decision as recorded, and as it comes out of the same features and weights."""
+
+    tx_id: str
+    kept_in: Literal["outcome log", "journal"]
+    event_time: EventTime
+    amount: float
+    epoch: Epoch
+    action: str
+    score: float
+    score_again: float
+    agreement: Agreement
+    largest_difference: float
+    """Over the lineup's probability and those of its agents."""
+    degraded: bool
+    label: bool | None
+    """Whether it was fraud; None while its day is open."""
+    votes: tuple[Vote, ...]
+    reasons: tuple[FeatureReason, ...]
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the decision can be stood by."""
+        return self.agreement != "differs"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A row of the outcome log or of the journal.
+
+    Attributes:
+        row: by column name; features, logits and entities under their prefixes.
+        kept_in: where it was found.
+    """
+
+    row: Mapping[str, object]
+    kept_in: Literal["outcome log", "journal"]
+
+    @property
+    def epoch(self) -> Epoch:
+        """The lineup that decided; 0 for history, on which nobody decided."""
+        return Epoch(int(str(self.row["epoch"])))
+
+    def numbers(self, prefix: str) -> dict[str, np.float32]:
+        """The columns under a prefix, NaN where there is none."""
+        return {
+            name.removeprefix(prefix): np.float32(np.nan if value is None else value)  # type: ignore[arg-type]  # Arrow's
+            for name, value in self.row.items()
+            if name.startswith(prefix)
+        }
+
+
+def find(journals: Path, outcomes: Path, tx_id: str, day: Day | None = None) -> Kept:
+    """A decision by its id: in the closed days, newest first, then in the journal.
+
+    Only the column of hashed ids is read until a row group has it.
+
+    Args:
+        journals: the folder with a journal per lane.
+        outcomes: root of the outcome log.
+        tx_id: of the transaction.
+        day: of its event time, where it is known: no other day is opened.
+
+    Raises:
+        ExplainError: it is in neither.
+    """
+    closed = [d for d in reversed(log.closed_days(outcomes)) if day in {None, d}]
+    for candidate in closed:
+        row = _in_day(log.path_of(outcomes, candidate), tx_id)
+        if row is not None:
+            return Kept(row=row, kept_in="outcome log")
+    done = set(closed)
+    for open_day in reversed(journal.days(journals, journal.DECISIONS)):
+        if open_day not in done and day in {None, open_day}:
+            row = _in_journal(journals, open_day, tx_id)
+            if row is not None:
+                return Kept(row=row, kept_in="journal")
+    where = "any day" if day is None else str(np.datetime64(int(day), "D"))
+    raise ExplainError(f"transaction {tx_id!r}", f"no decision on {where}", "an id within the log's retention")
+
+
+def explain(
+    kept: Kept, slots: Sequence[Slot], agents: Mapping[AgentId, StoredAgent], host: Host, features: Sequence[str]
+) -> Explanation:
+    """Score a kept row again and compare.
+
+    Args:
+        kept: the row.
+        slots: of the ledger's lineup in the row's epoch.
+        agents: records of the incumbents.
+        host: holds the incumbents, their checksums proved.
+        features: columns that the host wants.
+    """
+    deciding = [s.incumbent for s in slots]
+    weights = np.array([s.weight for s in slots])
+    known = kept.numbers(log.FEATURE)
+    x = np.array([[known.get(name, np.float32(np.nan)) for name in features]], np.float32)
+    recorded = kept.numbers(log.LOGIT)
+    then = np.array([[recorded.get(agent, np.float32(np.nan)) for agent in deciding]], np.float32)
+    now = np.where(np.isfinite(then), host.score(deciding, x), np.float32(np.nan)).astype(np.float32)
+    if not np.isfinite(then).any():
+        raise ExplainError(f"transaction {kept.row['tx_id']!r}", "no agent's score", "a row that a lineup decided")
+    score = float(str(kept.row["score"]))
+    score_again = float(combine(now, weights)[0][0]) if np.isfinite(now).any() else float("nan")
+    agreement, largest = _agreement(then, now, score, score_again)
+    return Explanation(
+        tx_id=str(kept.row["tx_id"]),
+        kept_in=kept.kept_in,
+        event_time=EventTime(int(str(kept.row["event_time"]))),
+        amount=float(str(kept.row["amount"])),
+        epoch=kept.epoch,
+        action=ACTIONS[int(str(kept.row["action"]))],
+        score=score,
+        score_again=score_again,
+        agreement=agreement,
+        largest_difference=largest,
+        degraded=bool(kept.row["degraded"]),
+        label=None if kept.row.get("label") is None else bool(kept.row["label"]),
+        votes=tuple(_vote(s, agents[s.incumbent], then[0, j], now[0, j]) for j, s in enumerate(slots)),
+        reasons=_reasons(x, host.contributions(deciding, weights, x)[0], features),
+    )
+
+
+def _agreement(
+    then: NDArray[np.float32], now: NDArray[np.float32], score: float, again: float
+) -> tuple[Agreement, float]:
+    """The journal keeps the lineup's score as float32: that is what it is compared as."""
+    if np.array_equal(then, now, equal_nan=True) and np.float32(again) == np.float32(score):
+        return "bit-equal", 0.0
+    voted = np.isfinite(then)
+    if not np.isfinite(now[voted]).all():
+        return "differs", float("inf")
+    apart = [abs(score - again), *np.abs(_probability(then[voted]) - _probability(now[voted])).tolist()]
+    largest = float(max(apart))
+    return ("within 1e-6" if largest <= TOLERANCE else "differs"), largest
+
+
+def _probability(logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    return np.asarray(1.0 / (1.0 + np.exp(-logits.astype(np.float64))))
+
+
+def _vote(slot: Slot, agent: StoredAgent, then: np.float32, now: np.float32) -> Vote:
+    card = msgspec.json.decode(agent.card, type=DataCard)
+    score, again = (float(_probability(np.array([v]))[0]) if np.isfinite(v) else None for v in (then, now))
+    return Vote(
+        slot=slot.id,
+        agent=slot.incumbent,
+        weight=slot.weight,
+        score=score,
+        score_again=again,
+        checksum=agent.checksum,
+        trained_from=EventTime(card.from_event_time),
+        trained_to=EventTime(card.to_event_time),
+    )
+
+
+def _reasons(
+    x: NDArray[np.float32], contributions: NDArray[np.float32], names: Sequence[str]
+) -> tuple[FeatureReason, ...]:
+    best = strongest(contributions[None].astype(np.float64))[0]
+    values = [float(x[0, j]) if np.isfinite(x[0, j]) else None for j in best]
+    return tuple(
+        FeatureReason(feature=names[j], value=value, contribution=float(contributions[j]))
+        for j, value in zip(best, values, strict=True)
+    )
+
+
+def _in_day(path: Path, tx_id: str) -> dict[str, object] | None:
+    with pq.ParquetFile(path) as file:
+        return _first(
+            tx_id,
+            (
+                (file.read_row_group(i, ["tx_hash"]), lambda i=i: file.read_row_group(i))  # type: ignore[misc]  # bound here
+                for i in range(file.num_row_groups)
+            ),
+        )
+
+
+def _in_journal(journals: Path, day: int, tx_id: str) -> dict[str, object] | None:
+    """The last try: a batch that was tried again is there again."""
+    tables = list(journal.read(journals, journal.DECISIONS, day))
+    return _first(tx_id, ((t, lambda t=t: log.widened(t)) for t in reversed(tables)))  # type: ignore[misc]  # bound here
+
+
+def _first(tx_id: str, tables: Iterator[tuple[pa.Table, Callable[[], pa.Table]]]) -> dict[str, object] | None:
+    """The newest row with an id, from pairs of a table with its hashes and of how to read all of it."""
+    wanted = entity_key(tx_id)
+    for hashes, whole in tables:
+        places = np.flatnonzero(hashes["tx_hash"].to_numpy() == np.uint64(wanted))
+        if len(places):
+            rows = whole().take(pa.array(places))
+            rows = rows.filter(pc.equal(rows["tx_id"], tx_id))
+            if len(rows):
+                return dict(rows.slice(len(rows) - 1).to_pylist()[0])
+    return None

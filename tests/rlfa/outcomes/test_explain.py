@@ -1,0 +1,183 @@
+"""A past decision comes out again to the same score, or the command says that it doesn't."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+from rich.console import Console
+from safetensors.torch import load, save
+from typer.testing import CliRunner, Result
+
+from agents.errors import WeightsError
+from agents.weights import WEIGHTS
+from rlfa.cli import app
+from rlfa.cli.explain import explain_again
+from rlfa.cli.train import learn
+from rlfa.config import Service, load_service
+from rlfa.hosts.scoring import InlineHost
+from rlfa.lanes.intake import intake_of
+from rlfa.lineup.actions import combine
+from rlfa.lineup.plan import read_plan
+from rlfa.lineup.slots import DAY_MS, Day
+from rlfa.outcomes import journal, log
+from rlfa.outcomes.explain import ExplainError, find
+from rlfa.outcomes.journal import Columns, DecisionRows, Journal
+from streams.codec import entity_key
+from streams.synthetic import Simulator, demo_scenario
+from streams.synthetic.messages import chunks
+from tests.end_to_end.services import CONFIG, SPEC
+
+ROWS = 50
+DECIDED = Day(20_000)  # long before the simulator's days
+
+
+def configured(folder: Path) -> Service:
+    blanks = dict.fromkeys(("root", "kafka", "lanes"), "")
+    text = CONFIG.format(name="explain", servers="127.0.0.1:1", partitions=1, remote="[]", **blanks)
+    (folder / "rlfa.toml").write_text(text)
+    (folder / "stream.toml").write_text(SPEC)
+    return load_service(folder / "rlfa.toml")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A service whose lineup has decided on a day that is closed, and on the day after that is not."""
+    folder = tmp_path_factory.mktemp("explain")
+    service = configured(folder)
+    torch.set_num_threads(1)
+    learn(service, chunks(Simulator(demo_scenario().scaled(600), seed=3), 0, 12), Console(quiet=True))
+    decide_days(service)
+    return folder
+
+
+@pytest.fixture
+def service(made: Path, tmp_path: Path) -> Service:
+    """A copy that a test may break."""
+    shutil.copytree(made, tmp_path / "copy")
+    return load_service(tmp_path / "copy" / "rlfa.toml")
+
+
+def decide_days(service: Service) -> None:
+    """What a lane journals, from features of the history."""
+    names = intake_of(service).feature_names
+    plan = read_plan(service.lineup_file)
+    history = log.load_training([log.path_of(service.outcomes, log.closed_days(service.outcomes)[0])])
+    x = np.stack([history.features[: 2 * ROWS, history.feature_names.index(n)] for n in names], axis=1)
+    host = InlineHost(names)
+    host.load(plan.refs)
+    logits = host.score(plan.lineup.agents, x)
+    logits[0, 1] = np.nan  # an agent that was away for one decision
+    score, degraded = combine(logits, np.array([s.weight for s in plan.lineup.slots]))
+    ids = [f"tx-{i}" for i in range(2 * ROWS)]
+    rows = Journal(service.journals / "lane-0")
+    rows.set_columns(Columns(names, tuple(service.spec.entities), tuple(plan.lineup.agents)))
+    rows.append_decisions(
+        DecisionRows(
+            tx_id=ids,
+            tx_hash=np.array([entity_key(i) for i in ids], np.uint64),
+            partition=np.zeros(2 * ROWS, np.int32),
+            offset=np.arange(2 * ROWS, dtype=np.int64),
+            event_time=DECIDED * DAY_MS + np.repeat([0, DAY_MS], ROWS) + np.arange(2 * ROWS),
+            amount=np.full(2 * ROWS, 12.5),
+            entities=np.ones((2 * ROWS, len(service.spec.entities)), np.uint64),
+            features=x,
+            logits=logits,
+            score=score.astype(np.float32),
+            action=np.ones(2 * ROWS, np.int8),
+            degraded=degraded,
+            epoch=1,
+        )
+    )
+    rows.close()
+    log.close_day(service.journals, service.outcomes, DECIDED, 0)
+
+
+def run(service: Service, *arguments: str) -> Result:
+    return CliRunner().invoke(app, ["explain", *arguments, "--config", f"{service.root}/rlfa.toml"])
+
+
+@pytest.mark.parametrize(("row", "place"), [(7, "outcome log"), (ROWS + 7, "journal")])
+def test_a_decision_comes_out_again(service: Service, row: int, place: str) -> None:
+    found = explain_again(service, f"tx-{row}", None)
+    assert found.kept_in == place
+    assert found.agrees
+    assert found.largest_difference <= 1e-6
+    assert (found.action, found.epoch, found.amount) == ("review", 1, 12.5)
+    refs = {ref.id: ref.checksum for ref in read_plan(service.lineup_file).refs}
+    assert {v.agent: v.checksum for v in found.votes} == refs
+    assert all(v.trained_from < v.trained_to for v in found.votes)
+
+
+def test_an_agent_that_was_away_stays_away(service: Service) -> None:
+    found = explain_again(service, "tx-0", None)
+    assert found.agrees
+    assert found.degraded
+    assert [v.score is None for v in found.votes] == [False, True, False]
+    assert found.votes[1].score_again is None
+
+
+def test_the_command_prints_it_and_ends_well(service: Service) -> None:
+    result = run(service, "tx-3", "--day", "2024-10-04")
+    assert result.exit_code == 0
+    for part in ("tx-3 at 2024-10-04", "review at score", "in epoch 1", "label: genuine", "computed again:"):
+        assert part in result.stdout
+    assert '"agreement":"' in run(service, "tx-3", "--json").stdout
+
+
+def test_a_log_that_was_changed_afterwards_does_not_agree(service: Service) -> None:
+    for path in (service.journals / "lane-0").glob("decisions/20001/*.arrow"):
+        table = next(journal.read(service.journals, journal.DECISIONS, 20_001))
+        names = Columns.of(table.schema)
+        lane = Journal(service.journals / "lane-1")
+        lane.set_columns(names)
+        wide = {
+            n: np.array(table[n].to_pylist(), t)
+            for n, t in (("features", np.float32), ("logits", np.float32), ("entities", np.uint64))
+        }
+        narrow = {n: table[n].to_numpy() for n in ("tx_hash", "partition", "offset", "event_time", "amount", "action")}
+        degraded = table["degraded"].to_numpy(zero_copy_only=False)
+        forged = table["score"].to_numpy() * np.float32(0.99)
+        lane.append_decisions(
+            DecisionRows(tx_id=table["tx_id"].to_pylist(), score=forged, degraded=degraded, epoch=1, **narrow, **wide)
+        )
+        lane.close()
+        assert path.exists()
+    result = run(service, f"tx-{ROWS + 7}")
+    assert result.exit_code == 1
+    assert "differs, largest difference" in result.stdout
+
+
+def test_weights_that_were_changed_afterwards_are_refused(service: Service, made: Path) -> None:
+    agent = explain_again(service, "tx-3", None).votes[0].agent
+    path = made / "state" / "agents" / agent / WEIGHTS  # where the store says that they lie
+    before = path.read_bytes()
+    tensors = load(before)
+    path.write_bytes(save({**tensors, "platt": tensors["platt"] * 2}))
+    try:
+        with pytest.raises(WeightsError, match="found checksum"):
+            explain_again(service, "tx-3", None)
+    finally:
+        path.write_bytes(before)
+
+
+def test_a_day_hint_opens_no_other_day(service: Service) -> None:
+    assert find(service.journals, service.outcomes, "tx-3", DECIDED).kept_in == "outcome log"
+    with pytest.raises(ExplainError, match="found no decision on 2024-10-05"):
+        find(service.journals, service.outcomes, "tx-3", Day(DECIDED + 1))
+
+
+def test_an_unknown_id_is_one_clear_line(service: Service) -> None:
+    with pytest.raises(ExplainError, match="allowed: an id within the log's retention"):
+        explain_again(service, "tx-nobody", None)
+
+
+def test_history_was_decided_by_nobody(service: Service) -> None:
+    path = log.path_of(service.outcomes, log.closed_days(service.outcomes)[-1])
+    tx_id = pq.read_table(path, columns=["tx_id"])["tx_id"][0].as_py()
+    with pytest.raises(ExplainError, match="history that nobody decided on"):
+        explain_again(service, tx_id, None)
