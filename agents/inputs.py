@@ -44,7 +44,7 @@ class InputStats:
         is_category[list(categorical)] = True
         numeric = np.flatnonzero(~is_category)
         median = np.array([_typical(x[:, j], bool(is_category[j])) for j in range(x.shape[1])], np.float32)
-        filled = _squash(np.where(np.isnan(x[:, numeric]), median[numeric], x[:, numeric]))
+        filled = _squash(np.where(np.isfinite(x[:, numeric]), x[:, numeric], median[numeric]))
         center = filled.mean(axis=0) if len(numeric) else np.zeros(0)
         scale = filled.std(axis=0) if len(numeric) else np.zeros(0)
         scale = np.where(scale > 1e-9, scale, 1.0)
