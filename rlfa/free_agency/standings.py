@@ -16,6 +16,7 @@ from rlfa.outcomes.cohorts import Cohort
 from rlfa.rewards.budget import DailyThreshold, daily_threshold, ranking, stops, threshold
 from rlfa.rewards.discounted import Earned, PairRecord, Record, after, pair_after
 from rlfa.rewards.money import earned as earned_rows
+from rlfa.rewards.synergy import synergies
 
 
 def take_rewards(state: ManagerState, turn: Turn) -> tuple[ManagerState, tuple[Event, ...]]:
@@ -54,25 +55,29 @@ def take_thresholds(state: ManagerState, turn: Turn) -> tuple[ManagerState, tupl
 
 def _all_earned(state: ManagerState, turn: Turn) -> dict[AgentId, Earned]:
     earned = {}
+    synergy = synergies(turn.cohort, {s.incumbent: s.weight for s in state.slots}, turn.rules.costs)
     for agent in state.lineup.agents:
         limit = threshold(state.thresholds.get(agent, ()), turn.rules.costs)
         share_max = turn.rules.probation.missing_share_max
         if limit is not None and turn.cohort.scored_whole(agent, share_max):
             record = state.records.get(agent, Record())
-            earned[agent] = _earned(turn.cohort, agent, limit, record, turn.rules)
+            own = _earned(turn.cohort, agent, limit, record, turn.rules)
+            earned[agent] = replace(own, synergy=synergy.get(agent, 0.0))
     return earned
 
 
 def _earned(cohort: Cohort, agent: AgentId, limit: float, record: Record, rules: FreeAgencyRules) -> Earned:
     stopped = stops(ranking(cohort, agent, rules.costs), limit)
     money = earned_rows(cohort, stopped, rules.costs)
+    missing = cohort.missing(agent)
     return Earned(
         rows=len(cohort),
-        missing=cohort.missing(agent),
+        missing=missing,
         frauds=int(cohort.fraud.sum()),
         caught=int((cohort.fraud & stopped).sum()),
         stopped=int(stopped.sum()),
         accuracy=_sum(money),
+        penalties=missing * rules.costs.violation,
         squares=_sum(np.square(money - record.reward)),
     )
 

@@ -29,8 +29,12 @@ def rule_of(costs: Costs) -> str:
 
 def ranking(cohort: Cohort, agent: AgentId, costs: Costs) -> NDArray[np.float64]:
     """float64[n], by what the agent spends its budget; NaN where it gave no score (it approves there)."""
-    logits = cohort.logits_of(agent)
-    return logits.astype(np.float64) if costs.rank_by == "probability" else net_gain(logits, cohort.amount, costs)
+    return ranks_of(cohort.logits_of(agent), cohort.amount, costs)
+
+
+def ranks_of(logits: NDArray[np.float32], amount: NDArray[np.float64], costs: Costs) -> NDArray[np.float64]:
+    """float64[n] from logits float32[n] and amounts float64[n]; NaN stays NaN."""
+    return logits.astype(np.float64) if costs.rank_by == "probability" else net_gain(logits, amount, costs)
 
 
 def daily_threshold(day: Day, ranks: NDArray[np.float64], costs: Costs) -> DailyThreshold | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import msgspec
+from msgspec.structs import replace
 
 
 class Earned(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -17,14 +18,18 @@ class Earned(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     caught: int
     stopped: int
     accuracy: float
-    """Money, against approving everything; the reward's other parts come with what measures them."""
+    """Money, against approving everything."""
+    synergy: float = 0.0
+    """Money that the lineup would lose without it; 0 for one that decides nothing."""
+    penalties: float = 0.0
+    """Money, for the rows without a score."""
     squares: float = 0.0
     """Sum over rows of the squared distance from the discounted reward before."""
 
     @property
     def reward(self) -> float:
         """Money of all parts that are measured."""
-        return self.accuracy
+        return self.accuracy + self.synergy - self.penalties
 
 
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -83,7 +88,6 @@ def after(record: Record, earned: Earned, half_life: float) -> Record:
 
 
 def pair_after(pair: PairRecord, incumbent: Earned, shadow: Earned, half_life: float) -> PairRecord:
-    """Both records with one more cohort."""
-    return PairRecord(
-        incumbent=after(pair.incumbent, incumbent, half_life), shadow=after(pair.shadow, shadow, half_life)
-    )
+    """Both records with one more cohort; without synergy, which a shadow can't have."""
+    alone = replace(incumbent, synergy=0.0)
+    return PairRecord(incumbent=after(pair.incumbent, alone, half_life), shadow=after(pair.shadow, shadow, half_life))

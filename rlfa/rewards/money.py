@@ -28,6 +28,9 @@ class Costs(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     kappa: Annotated[float, Meta(ge=0, le=1)] = 0.02
     """Weight (kappa) of a genuine transaction stopped against a fraud missed, in the count loss:
     false-positive cost over the mean loss prevented."""
+    violation: Annotated[float, Meta(ge=0, le=1e6)] = 250.0
+    """Penalty for each transaction that an agent gave no score for (not a number, or none in time), in the stream's
+    currency: one in 10,000 should cost as much as one average fraud missed."""
     rank_by: Literal["probability", "net_gain"] = "probability"
     """What an agent spends its alert budget on: the most probable frauds, which needs no trust in calibration
     and is what the count loss counts, or the largest expected gain in money."""

@@ -27,7 +27,9 @@ class StoredReward(msgspec.Struct, frozen=True, kw_only=True):
     stopped: int
     missing: int
     accuracy: float
-    """Money, in the stream's currency."""
+    """Money, in the stream's currency, as are the other parts."""
+    synergy: float
+    penalties: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,4 +92,6 @@ def _reward(agent: AgentId, slot: str, day: int, earned: Earned) -> StoredReward
         stopped=earned.stopped,
         missing=earned.missing,
         accuracy=earned.accuracy,
+        synergy=earned.synergy,
+        penalties=earned.penalties,
     )

@@ -107,3 +107,7 @@ class RewardRow(Base):
     missing: Mapped[int] = mapped_column(BigInteger)
     accuracy: Mapped[float] = mapped_column(Double)
     """Money against approving everything, in the stream's currency."""
+    synergy: Mapped[float] = mapped_column(Double, server_default="0")
+    """Money that the lineup would lose without the agent."""
+    penalties: Mapped[float] = mapped_column(Double, server_default="0")
+    """Money, for rows without a score."""

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from msgspec.structs import replace
 
-from rlfa.free_agency.events import Event
+from rlfa.free_agency.events import CohortTaken, Event
 from rlfa.free_agency.manager import initial_state, step
 from rlfa.free_agency.scouting import SeededScout
 from rlfa.free_agency.state import ManagerState
@@ -161,3 +161,6 @@ def test_rewards_are_kept_once_per_agent_slot_and_day(store: Store) -> None:
         assert Rewards(session).read(from_day=102) == []
     assert kept[0].rows == 60
     assert kept[0].frauds == 5
+    taken = next(e for e in events if isinstance(e, CohortTaken))
+    assert [r.synergy for r in kept] == [taken.earned[r.agent].synergy for r in kept]
+    assert kept[0].penalties == 0
