@@ -52,8 +52,8 @@ def main() -> None:
     report.notes["streams per case"] = args.streams
     report.notes["agreement with the reference"] = (
         "B3, C and D stand beside the figures of its §3.8 and §3.10, by arrival .71 and by cohort .013 of §3.6 beside "
-        "the 60-day row of A, every row of a burst .31, .65, .79 and .43 interleaved of §3.7 beside the burst rows; its "
-        "nulls ran 30 days for the z-tests where ours run 100, and more looks promote more"
+        "the 60-day row of A, every row of a burst .31, .65, .79 and .43 interleaved of §3.7 beside the burst rows; "
+        "its nulls ran 30 days for the z-tests where ours run 100, and more looks promote more"
     )
     report.notes["cohort-fed tests of part A"] = (
         f"{PER_DAY:,} transactions a day for 100 closed cohorts, labels final after {DELAY_DAYS} days; frauds are "
