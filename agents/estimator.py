@@ -94,12 +94,12 @@ class MoEClassifier(ClassifierMixin, BaseEstimator):
         """Calibrated logits float64[n] of the positive class."""
         check_is_fitted(self)
         x = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=False)
-        inputs, platt = self.agent_.inputs, self.agent_.platt
+        platt = self.agent_.platt
         # In float64 a row's logit is the same whichever rows come with it.
         network = copy.deepcopy(self.agent_.network).double()
-        scaled = self._scaled(x)
+        numbers, rows, boosted = self.agent_.encoded(self._scaled(x))
         with torch.inference_mode():
-            logits: NDArray[np.float64] = network(inputs.numbers(scaled).double(), inputs.rows(scaled)).numpy()
+            logits: NDArray[np.float64] = network(numbers.double(), rows, boosted.double()).numpy()
         return platt.slope * logits + platt.shift
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:  # noqa: N803

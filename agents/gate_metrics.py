@@ -24,7 +24,7 @@ def gate_metrics(agent: Agent, x: Features, fraud: NDArray[np.bool_]) -> dict[st
         return {}
     every = np.linspace(0, len(x) - 1, min(len(x), ROWS_MAX)).astype(np.intp)
     with torch.inference_mode():
-        weights = agent.network.gate_weights(agent.inputs.numbers(x[every]), agent.inputs.rows(x[every]))
+        weights = agent.network.gate_weights(*agent.encoded(x[every]))
     members = len(agent.network.members)
     each = [_figures(part * members, torch.from_numpy(fraud[every])) for part in weights.chunk(members, dim=1)]
     return {name: float(np.mean([figures[name] for figures in each])) for name in each[0]}

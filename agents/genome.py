@@ -32,8 +32,8 @@ class Genome(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """Normalise the GRKAN gate's scores over the experts, as its paper does; of two experts only a sign is left."""
     threshold_share: Annotated[float, Meta(gt=0, le=1)] = 1.0
     """Highest threshold of the threshold gate, as a share of equal weights; up to 1 some expert always takes part."""
-    expert: Literal["adapters", "logistic", "mlp"] = "mlp"
-    """What an expert is: a low-rank change of a shared layer, a linear logit, or one hidden layer."""
+    expert: Literal["adapters", "logistic", "mlp", "trees"] = "mlp"
+    """What an expert is: a low-rank change of a shared layer, a linear logit, a hidden layer, trees (extra `trees`)."""
     members: Annotated[int, Meta(ge=1, le=64)] = 1
     """Mixtures that start apart and whose probabilities are averaged: more detection for as many times the work."""
     experts: Annotated[int, Meta(ge=1, le=256)] = 6
@@ -60,6 +60,22 @@ class Genome(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """Loss beside it that keeps experts from being left out."""
     balance_weight: Annotated[float, Meta(ge=0, le=10)] = 0.01
     """Of that loss."""
+    rounds: Annotated[int, Meta(ge=1, le=2000)] = 120
+    """Trees of each expert that is made of trees."""
+    leaves: Annotated[int, Meta(ge=2, le=256)] = 16
+    """Leaves of a tree at most."""
+    shrinkage: Annotated[float, Meta(gt=0, le=1)] = 0.07
+    """Share of its step that a tree takes."""
+    leaf_rows_min: Annotated[int, Meta(ge=1, le=100_000)] = 20
+    """Training rows in a leaf at least."""
+    feature_share: Annotated[float, Meta(gt=0, le=1)] = 0.6
+    """Share of the features that a tree may look at, drawn anew for each."""
+    row_share: Annotated[float, Meta(gt=0, le=1)] = 0.8
+    """Share of the rows that a tree learns from, drawn anew for each."""
+    memory: Annotated[float, Meta(gt=0, le=1)] = 0.6
+    """Each expert made of trees sees the newest such share of the time that the one before it saw; 1: all of it."""
+    half_life_days: Annotated[float, Meta(ge=0, le=3650)] = 0.0
+    """Age at which a row counts half while trees are grown; 0 counts all rows alike."""
     learning_rate: Annotated[float, Meta(gt=0, le=1)] = 0.005
     """Of AdamW."""
     weight_decay: Annotated[float, Meta(ge=0, le=1)] = 0.1

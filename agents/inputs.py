@@ -86,11 +86,17 @@ class InputStats:
         )
 
     def numbers(self, x: Features) -> Tensor:
-        """float32[n, q]: numeric features, missing ones at their median, squashed and standardised."""
+        """float32[n, q]: numeric features, missing ones at their median, squashed, standardised, in training's range.
+
+        A feature that drifts away from what training saw stops at its end: a network goes on in a straight line there,
+        and months later that line decides.
+        """
         values = torch.from_numpy(np.take(x, self.numeric, axis=1))  # a copy, changed in place from here on
         values = torch.where(values.isfinite(), values, torch.from_numpy(self.median[self.numeric]))
         squashed = values.abs().log1p_().copysign_(values)
-        return _softly(squashed.sub_(torch.from_numpy(self.center)).div_(torch.from_numpy(self.scale)))
+        standard = _softly(squashed.sub_(torch.from_numpy(self.center)).div_(torch.from_numpy(self.scale)))
+        edges = torch.from_numpy(self.edges)
+        return standard.clamp(edges[:, 0], edges[:, -1])
 
     def rows(self, x: Features) -> Tensor:
         """int64[n, c]: row of each category's embedding; a code that training never saw is unknown."""

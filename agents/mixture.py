@@ -8,11 +8,13 @@ from torch import Tensor, nn
 from agents.encoders import ENCODERS
 from agents.experts import EXPERTS
 from agents.experts.sparse import OneByOne, chosen_logits
+from agents.forest import TREES
 from agents.gates import GATES
 from agents.genome import Genome
 from agents.inputs import UNKNOWN
 
 SPARSE_FROM = 16  # experts for each that takes part, from which it is cheaper to score only these: benchmarks.experts
+GATE_SCALE = 0.25  # of the trees' logits before the gate, whose tanh would flatten rare fraud's
 UNKNOWN_RATE = 0.02  # of the known codes, in training, so that the row for unknown ones learns something
 
 
@@ -34,26 +36,32 @@ class Mixture(nn.Module):
 
     def __init__(self, genome: Genome, edges: Tensor, categories: list[int], bias: float) -> None:
         super().__init__()
-        encoder = ENCODERS[genome.encoder](edges)
+        self.of_trees = genome.expert == TREES
+        encoder = None if self.of_trees else ENCODERS[genome.encoder](edges)
         self.encoder = encoder
         self.embeddings = nn.ModuleList([nn.Embedding(rows, genome.embedding) for rows in categories])
         embedded = genome.embedding * len(categories)
         self.dropout = nn.Dropout(genome.dropout)
         # The gate sees each number once, as it is; only the experts see it spread over bins or waves.
-        self.gate = GATES[genome.gate](edges.shape[0] + embedded, genome)
-        self.experts = EXPERTS[genome.expert](int(encoder.out_features) + embedded, genome, bias)  # type: ignore[arg-type]
+        self.gate = GATES[genome.gate](edges.shape[0] + embedded + genome.experts * self.of_trees, genome)
+        width = int(encoder.out_features) + embedded if encoder else 0  # type: ignore[arg-type]
+        self.experts = EXPERTS[genome.expert](width, genome, bias)
         many = genome.experts >= SPARSE_FROM * genome.top_k
         self.sparse = many and hasattr(self.gate, "chosen") and isinstance(self.experts, OneByOne)
 
-    def forward(self, numbers: Tensor, rows: Tensor) -> Tensor:
-        """float32[n, q] and int64[n, c] to logits float32[n]."""
-        return self.weighed(numbers, rows)[0]
+    def forward(self, numbers: Tensor, rows: Tensor, boosted: Tensor | None = None) -> Tensor:
+        """float32[n, q], int64[n, c] and the trees' float32[n, experts] to logits float32[n]."""
+        return self.weighed(numbers, rows, boosted)[0]
 
-    def weighed(self, numbers: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+    def weighed(self, numbers: Tensor, rows: Tensor, boosted: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Logits float32[n], and the experts' log weights float32[n, experts], or [n, k] where only k are scored."""
         embedded = self._embed(rows)
-        gate_inputs = torch.cat([numbers, *embedded], dim=1)
-        inputs = self.dropout(torch.cat([self.encoder(numbers), *embedded], dim=1))
+        gate_inputs = self._seen_by_gate(numbers, embedded, boosted)
+        if self.encoder is not None:
+            inputs = self.dropout(torch.cat([self.encoder(numbers), *embedded], dim=1))
+        else:
+            assert boosted is not None, "experts made of trees need their logits"
+            inputs = boosted
         if self.sparse and not self.training:
             chosen, log_weights = self.gate.chosen(gate_inputs)  # type: ignore[operator]
             logits = chosen_logits(self.experts, inputs, chosen)  # type: ignore[arg-type]
@@ -64,10 +72,14 @@ class Mixture(nn.Module):
         negative = torch.logsumexp(log_weights + nn.functional.logsigmoid(-logits), dim=1)
         return positive - negative, log_weights
 
-    def gate_weights(self, numbers: Tensor, rows: Tensor) -> Tensor:
+    def gate_weights(self, numbers: Tensor, rows: Tensor, boosted: Tensor | None = None) -> Tensor:
         """float32[n, experts]; each row sums to 1."""
-        log_weights: Tensor = self.gate(torch.cat([numbers, *self._embed(rows)], dim=1))
+        log_weights: Tensor = self.gate(self._seen_by_gate(numbers, self._embed(rows), boosted))
         return log_weights.exp()
+
+    def _seen_by_gate(self, numbers: Tensor, embedded: list[Tensor], boosted: Tensor | None) -> Tensor:
+        of_trees = [] if boosted is None else [GATE_SCALE * boosted]
+        return torch.cat([numbers, *embedded, *of_trees], dim=1)
 
     def _embed(self, rows: Tensor) -> list[Tensor]:
         """Of each categorical feature float32[n, embedding]; in training some codes count as unknown."""
@@ -99,21 +111,21 @@ class Committee(nn.Module):
         self.register_buffer("prior_shift", torch.zeros(()))
         self.members = nn.ModuleList([Mixture(genome, edges, categories, bias) for _ in range(genome.members)])
 
-    def forward(self, numbers: Tensor, rows: Tensor) -> Tensor:
-        """float32[n, q] and int64[n, c] to logits float32[n]."""
-        each = self.each(numbers, rows)
+    def forward(self, numbers: Tensor, rows: Tensor, boosted: Tensor | None = None) -> Tensor:
+        """float32[n, q], int64[n, c] and the trees' float32[n, experts] to logits float32[n]."""
+        each = self.each(numbers, rows, boosted)
         if each.shape[1] == 1:
             return each[:, 0] + self.prior_shift
         positive = torch.logsumexp(nn.functional.logsigmoid(each), dim=1)
         return positive - torch.logsumexp(nn.functional.logsigmoid(-each), dim=1) + self.prior_shift
 
-    def each(self, numbers: Tensor, rows: Tensor) -> Tensor:
+    def each(self, numbers: Tensor, rows: Tensor, boosted: Tensor | None = None) -> Tensor:
         """Every member's own logit, float32[n, members], without the shift: what training compares with the labels."""
-        return self.weighed(numbers, rows)[0]
+        return self.weighed(numbers, rows, boosted)[0]
 
-    def weighed(self, numbers: Tensor, rows: Tensor) -> tuple[Tensor, list[Tensor]]:
+    def weighed(self, numbers: Tensor, rows: Tensor, boosted: Tensor | None = None) -> tuple[Tensor, list[Tensor]]:
         """Every member's own logit float32[n, members], and its experts' log weights."""
-        pairs = [member.weighed(numbers, rows) for member in self.members]  # type: ignore[operator]
+        pairs = [member.weighed(numbers, rows, boosted) for member in self.members]  # type: ignore[operator]
         return torch.stack([logit for logit, _ in pairs], dim=1), [weights for _, weights in pairs]
 
     def anneal(self, done: float) -> None:
@@ -122,7 +134,7 @@ class Committee(nn.Module):
             if hasattr(member.gate, "anneal"):
                 member.gate.anneal(done)  # type: ignore[operator]
 
-    def gate_weights(self, numbers: Tensor, rows: Tensor) -> Tensor:
+    def gate_weights(self, numbers: Tensor, rows: Tensor, boosted: Tensor | None = None) -> Tensor:
         """float32[n, members * experts]; each row sums to 1, as members count the same."""
-        weights = [member.gate_weights(numbers, rows) for member in self.members]  # type: ignore[operator]
+        weights = [member.gate_weights(numbers, rows, boosted) for member in self.members]  # type: ignore[operator]
         return torch.cat(weights, dim=1) / len(self.members)

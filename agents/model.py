@@ -7,9 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from agents.attribution import share_out
 from agents.calibration import Platt
 from agents.data_card import DataCard
+from agents.forest import Forest
 from agents.genome import Genome
 from agents.inputs import InputStats
 from agents.mixture import Committee
@@ -29,6 +32,7 @@ class Agent:
         inputs: how features enter.
         network: its mixtures, in evaluation mode.
         platt: calibration.
+        forest: the trees, where its experts are made of them.
     """
 
     id: str
@@ -37,6 +41,7 @@ class Agent:
     inputs: InputStats
     network: Committee
     platt: Platt
+    forest: Forest | None = None
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -53,18 +58,48 @@ class Agent:
         parts = [self._raw(x[i : i + SCORE_ROWS]) for i in range(0, len(x), SCORE_ROWS)]
         return self.platt.apply(np.concatenate(parts) if parts else np.zeros(0, np.float32))
 
-    def contributions(self, x: Features) -> NDArray[np.float32]:
-        """What each feature adds to the logit, float32[m, d]: against the row with that feature at its typical value.
+    def encoded(self, x: Features) -> tuple[Tensor, Tensor, Tensor]:
+        """What the network takes: numbers float32[n, q], categories int64[n, c], trees' logits float32[n, e or 0]."""
+        boosted = np.zeros((len(x), 0), np.float32) if self.forest is None else self.forest.logits(self.inputs, x)
+        return self.inputs.numbers(x), self.inputs.rows(x), torch.from_numpy(boosted)
 
-        Costs d more scores for each row: for alerts, not for the stream.
+    def contributions(self, x: Features) -> NDArray[np.float32]:
+        """What each feature adds to the logit, float32[m, d].
+
+        Trees tell it from the ways that a row takes through them, and with `starts` it adds up to the logit. For the
+        others it is the difference to the row with that feature at its typical value, which costs d more scores for
+        each row: for alerts, not for the stream.
         """
+        if self.forest is not None:
+            return self._path_contributions(x)[0].astype(np.float32)
         m, d = x.shape
         changed = np.repeat(x[None], d, axis=0)
         changed[np.arange(d), :, np.arange(d)] = self.inputs.median[:, None]
         without = self.logits(changed.reshape(d * m, d)).reshape(d, m)
         return (self.logits(x)[None] - without).T.astype(np.float32)
 
+    def starts(self, x: Features) -> NDArray[np.float32]:
+        """Where the contributions start from, float32[m]: with their sum, the logit."""
+        if self.forest is not None:
+            return self._path_contributions(x)[1].astype(np.float32)
+        start: NDArray[np.float32] = self.logits(x) - self.contributions(x).sum(axis=1)
+        return start
+
+    def _path_contributions(self, x: Features) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        assert self.forest is not None
+        parts, base = self.forest.paths(self.inputs, x)
+        with torch.inference_mode():
+            weights = self.network.gate_weights(*self.encoded(x)).double().numpy()
+        members = [member.experts for member in self.network.members]
+        stretch = [1.0 + m.stretch.detach().double().numpy() for m in members]  # type: ignore[operator, union-attr]
+        shift = [m.shift.detach().double().numpy() for m in members]  # type: ignore[operator, union-attr]
+        every_base = np.concatenate([base * a + b for a, b in zip(stretch, shift, strict=True)])
+        every_part = np.concatenate([parts * a[:, None] for a in stretch], axis=1)
+        out, start = share_out(weights, every_base, every_part)
+        slope = self.platt.slope
+        return slope * out, slope * (start + float(self.network.prior_shift)) + self.platt.shift
+
     def _raw(self, x: Features) -> NDArray[np.float32]:
         with torch.inference_mode():
-            logits: NDArray[np.float32] = self.network(self.inputs.numbers(x), self.inputs.rows(x)).numpy()
+            logits: NDArray[np.float32] = self.network(*self.encoded(x)).numpy()
         return logits

@@ -15,9 +15,11 @@ from safetensors.torch import save
 from torch import Tensor
 
 from agents.averaging import WeightAverage
+from agents.boosting import grow
 from agents.calibration import Platt, fit_platt
 from agents.data_card import DataCard
 from agents.errors import GenomeError, TrainingDataError
+from agents.forest import TREES, Forest
 from agents.gate_metrics import gate_metrics
 from agents.genome import Genome
 from agents.inputs import InputStats
@@ -25,6 +27,7 @@ from agents.losses import BALANCES, LOSSES
 from agents.metrics import auc, average_precision, calibration_error
 from agents.mixture import Committee
 from agents.model import Agent
+from agents.thinning import thinned
 from agents.weights import all_tensors
 
 Features = NDArray[np.float32]  # [n, d]
@@ -34,10 +37,11 @@ FRAUDS_FOR_STOPPING = 5  # fewer frauds in the later window say nothing about wh
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
-    """Encoded rows: numbers float32[n, q], category rows int64[n, c], fraud float32[n]."""
+    """Encoded rows: numbers float32[n, q], category rows int64[n, c], trees' logits float32[n, e or 0]; fraud [n]."""
 
     numbers: Tensor
     rows: Tensor
+    boosted: Tensor
     fraud: Tensor
 
     def __len__(self) -> int:
@@ -59,10 +63,15 @@ def train(
 ) -> Agent:
     """Train an agent.
 
-    The newest `validation_share` of the window's time decides when to stop and how to calibrate. With `refit` the agent
-    is then trained again on the whole window for as many passes as were best, since the newest fraud is in the newest
-    days; its calibration stays that of the first fit. Genuine rows are thinned to `genuine_per_fraud`, and the logit is
-    shifted back to the prior of all rows (`s = b s' / (b s' - s' + 1)`, Dal Pozzolo et al. 2015, b the share kept).
+    The newest `validation_share` of the window's time decides when to stop and how to calibrate. With `refit` the
+    agent is then trained again on the whole window for as many passes as were best, since the newest fraud is in the
+    newest days; its calibration stays that of the first fit. Genuine rows are thinned to `genuine_per_fraud`, and the
+    logit is shifted back to the prior of all rows (`s = b s' / (b s' - s' + 1)`, Dal Pozzolo et al. 2015, b the share
+    kept).
+
+    Trees are grown anew on the whole window, too, but their gate stays: it learns on the older half of the newest
+    rows, from the logits of trees that have not seen these, as they will not have seen what is to come. The newer
+    half stops and calibrates.
 
     Args:
         genome: the recipe.
@@ -109,16 +118,25 @@ def _train(
     columns = [j for j, name in enumerate(names) if name in categorical]
     inputs = InputStats.fit(x[early], columns, genome.bins)
     stage = 0.5 if genome.refit else 1.0
+    forest = None
+    taught, epochs = early, genome.epochs_max
+    if genome.expert == TREES:
+        inputs = InputStats.fit(x, columns, genome.bins)  # the gate stays when the trees are grown again
+        forest = grow(genome, inputs, x[early], y[early], event_time[early], torch.get_num_threads())
+        taught, late = _halves(late, event_time, y)
+        epochs *= bool(y[taught].any())
     later = (x[late], y[late])
-    network, epochs = _fit(genome, inputs, x[early], y[early], later, genome.epochs_max, warm_start, device,
+    network, epochs = _fit(genome, inputs, forest, x[taught], y[taught], later, epochs, warm_start, device,
                            lambda done: progress(done * stage))  # fmt: skip
-    held_out = Agent("", genome, _no_card(names, categorical), inputs, network, Platt())
+    held_out = Agent("", genome, _no_card(names, categorical), inputs, network, Platt(), forest)
     logits = held_out.logits(x[late])
     platt, calibration = fit_platt(logits, y[late])
     metrics = {**_metrics(platt.apply(logits), y[late]), **gate_metrics(held_out, x[late], y[late])}
-    if genome.refit:
+    if genome.refit and forest is not None:
+        forest = grow(genome, inputs, x, y, event_time, torch.get_num_threads())
+    elif genome.refit:
         inputs = InputStats.fit(x, columns, genome.bins)
-        network, _ = _fit(genome, inputs, x, y, None, epochs, warm_start, device,
+        network, _ = _fit(genome, inputs, None, x, y, None, epochs, warm_start, device,
                           lambda done: progress(stage + done * (1 - stage)))  # fmt: skip
     card = DataCard(
         genome=genome.id,
@@ -126,7 +144,7 @@ def _train(
         frauds=int(y.sum()),
         from_event_time=int(event_time.min()),
         to_event_time=int(event_time.max()),
-        validation_from_event_time=int(cut),
+        validation_from_event_time=int(event_time[late].min()) if late.any() else int(cut),
         validation_rows=int(late.sum()),
         validation_frauds=int(y[late].sum()),
         epochs=epochs,
@@ -136,17 +154,18 @@ def _train(
         categorical=tuple(n for n in names if n in categorical),
         seed=genome.seed,
         warm_start=warm_start.id if warm_start else "",
-        versions={"python": platform.python_version(), "torch": str(torch.__version__), "numpy": np.__version__},
+        versions=_versions(),
     )
     progress(1.0)
-    agent = Agent("", genome, card, inputs, network, platt)
+    agent = Agent("", genome, card, inputs, network, platt, forest)
     digest = hashlib.sha256(save(all_tensors(agent))).hexdigest()[:8]
-    return Agent(f"{genome.id}-{digest}", genome, card, inputs, network, platt)
+    return Agent(f"{genome.id}-{digest}", genome, card, inputs, network, platt, forest)
 
 
 def _fit(
     genome: Genome,
     inputs: InputStats,
+    forest: Forest | None,
     x: Features,
     y: NDArray[np.bool_],
     later: tuple[Features, NDArray[np.bool_]] | None,
@@ -158,14 +177,19 @@ def _fit(
     """A network, and the number of passes that was best (all of them without a later window)."""
     torch.manual_seed(genome.seed)
     rng = np.random.default_rng(genome.seed)
-    keep, shift = _thinned(y, genome.genuine_per_fraud, rng)
-    rows = _encoded(inputs, x[keep], y[keep], device)
-    base = float(np.clip(y[keep].mean(), 1e-6, 1 - 1e-6))
+    # Trees are thinned as they grow, and bring the prior of all rows.
+    keep, shift = thinned(y, genome.genuine_per_fraud, rng) if forest is None else (np.arange(len(y)), 0.0)
+    rows = _encoded(inputs, forest, x[keep], y[keep], device)
+    base = float(np.clip(y[keep].sum() / max(len(keep), 1), 1e-6, 1 - 1e-6))
     network = Committee(genome, torch.from_numpy(inputs.edges), [len(c) + 2 for c in inputs.codes], _logit(base))
     if warm_start is not None:
         _warm(network, warm_start)
     network.to(device)
-    check = _encoded(inputs, *later, device) if later is not None and later[1].sum() >= FRAUDS_FOR_STOPPING else None
+    check = (
+        _encoded(inputs, forest, *later, device)
+        if later is not None and later[1].sum() >= FRAUDS_FOR_STOPPING
+        else None
+    )
     best, best_epoch = _run(genome, network, rows, check, epochs_max, rng, progress)
     network.load_state_dict(best)
     return _shifted(network.cpu().eval(), shift), best_epoch
@@ -187,13 +211,15 @@ def _run(
     average = WeightAverage(network, genome.averaging)
     judged = None if check is None else copy.deepcopy(network)
     best, best_epoch, best_ap = average.weights(), epochs_max, -1.0
+    if check is not None and genome.expert == TREES:  # before its first pass the gate takes the trees' mean
+        best_epoch, best_ap = 0, _ap(network, check)
     for epoch in range(1, epochs_max + 1):
         network.train()
         # By the genome's passes and not this fit's: a second fit of fewer passes goes the same way as the first.
         network.anneal((epoch - 1) / max(genome.epochs_max - 1, 1))
         for at in _batches(len(rows), genome.batch, rng):
             optimiser.zero_grad()
-            each, log_weights = network.weighed(rows.numbers[at], rows.rows[at])
+            each, log_weights = network.weighed(rows.numbers[at], rows.rows[at], rows.boosted[at])
             # Summed over members, so that each learns as if it were alone.
             total = loss(each, rows.fraud[at].unsqueeze(1).expand_as(each)) * each.shape[1]
             if balance is not None:
@@ -225,7 +251,8 @@ def _decayed(network: Committee, weight_decay: float) -> list[dict[str, object]]
 def _ap(network: Committee, rows: _Rows) -> float:
     network.eval()
     with torch.inference_mode():
-        parts = [network(rows.numbers[i : i + 8192], rows.rows[i : i + 8192]).cpu() for i in range(0, len(rows), 8192)]
+        cuts = [slice(i, i + 8192) for i in range(0, len(rows), 8192)]
+        parts = [network(rows.numbers[at], rows.rows[at], rows.boosted[at]).cpu() for at in cuts]
     return average_precision(rows.fraud.cpu().numpy() > 0, torch.cat(parts).numpy().astype(np.float64))
 
 
@@ -234,19 +261,10 @@ def _batches(n: int, size: int, rng: np.random.Generator) -> Iterator[Tensor]:
     yield from (order[i : i + size] for i in range(0, n, size))
 
 
-def _encoded(inputs: InputStats, x: Features, y: NDArray[np.bool_], device: str) -> _Rows:
+def _encoded(inputs: InputStats, forest: Forest | None, x: Features, y: NDArray[np.bool_], device: str) -> _Rows:
+    boosted = np.zeros((len(x), 0), np.float32) if forest is None else forest.logits(inputs, x)
     fraud = torch.from_numpy(y.astype(np.float32))
-    return _Rows(inputs.numbers(x).to(device), inputs.rows(x).to(device), fraud.to(device))
-
-
-def _thinned(y: NDArray[np.bool_], per_fraud: float, rng: np.random.Generator) -> tuple[NDArray[np.intp], float]:
-    """Rows kept, and what to add to their logit for the prior of all rows."""
-    fraud, genuine = np.flatnonzero(y), np.flatnonzero(~y)
-    wanted = int(per_fraud * len(fraud))
-    if wanted >= len(genuine):
-        return np.arange(len(y)), 0.0
-    kept = rng.choice(genuine, wanted, replace=False)
-    return np.sort(np.concatenate([fraud, kept])), float(np.log(wanted / len(genuine)))
+    return _Rows(*(t.to(device) for t in (inputs.numbers(x), inputs.rows(x), torch.from_numpy(boosted), fraud)))
 
 
 def _shifted(network: Committee, shift: float) -> Committee:
@@ -271,6 +289,15 @@ def _cut(event_time: NDArray[np.int64], y: NDArray[np.bool_], share: float) -> i
     if len(frauds) < 2 or frauds[0] == frauds[-1]:
         return cut if (event_time < cut).any() and y[event_time < cut].any() else last + 1
     return int(np.clip(cut, frauds[0] + 1, frauds[-1]))
+
+
+def _halves(
+    late: NDArray[np.bool_], event_time: NDArray[np.int64], y: NDArray[np.bool_]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """The older and the newer half of the frauds of the newest rows, with the genuine rows of the same times."""
+    frauds = np.sort(event_time[late & y])
+    middle = frauds[len(frauds) // 2] if len(frauds) else np.iinfo(np.int64).max
+    return late & (event_time < middle), late & (event_time >= middle)
 
 
 def _metrics(logits: NDArray[np.float32], fraud: NDArray[np.bool_]) -> dict[str, float]:
@@ -309,6 +336,10 @@ def _no_card(names: tuple[str, ...], categorical: frozenset[str]) -> DataCard:
         validation_rows=0, validation_frauds=0, epochs=0, metrics={}, calibration="", feature_names=names,
         categorical=tuple(sorted(categorical)), seed=0, warm_start="", versions={},
     )  # fmt: skip
+
+
+def _versions() -> dict[str, str]:
+    return {"python": platform.python_version(), "torch": str(torch.__version__), "numpy": np.__version__}
 
 
 def _logit(p: float) -> float:

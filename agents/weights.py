@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import msgspec
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
@@ -16,6 +17,7 @@ from torch import Tensor
 from agents.calibration import Platt
 from agents.data_card import DataCard
 from agents.errors import WeightsError
+from agents.forest import TREES, Forest
 from agents.genome import Genome
 from agents.inputs import InputStats
 from agents.mixture import Committee
@@ -72,14 +74,20 @@ def load_agent(folder: Path, checksum: str | None) -> Agent:
     slope, shift = tensors["platt"].tolist()
     if slope <= 0:
         raise WeightsError(f"{path} platt", f"slope {slope}", "a positive slope")
-    return Agent(folder.name, genome, card, inputs, network.eval(), Platt(slope=slope, shift=shift))
+    forest = Forest.of(tensors)
+    if forest is not None and not forest.fits(inputs):
+        raise WeightsError(f"{path} trees", "splits that lead nowhere or look at no column", "those of grown trees")
+    if forest is not None:
+        forest.logits(inputs, np.zeros((1, len(inputs.median)), np.float32))  # compiled now, not within a batch
+    return Agent(folder.name, genome, card, inputs, network.eval(), Platt(slope=slope, shift=shift), forest)
 
 
 def all_tensors(agent: Agent) -> dict[str, Tensor]:
     """Everything that scores depend on, by name."""
     network = {f"{NETWORK}{k}": v.contiguous() for k, v in agent.network.state_dict().items()}
     platt = torch.tensor([agent.platt.slope, agent.platt.shift], dtype=torch.float64)
-    return {**network, **agent.inputs.tensors(), "platt": platt}
+    trees = agent.forest.tensors() if agent.forest is not None else {}
+    return {**network, **agent.inputs.tensors(), **trees, "platt": platt}
 
 
 def expected_tensors(genome: Genome, card: DataCard, found: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -93,7 +101,8 @@ def expected_tensors(genome: Genome, card: DataCard, found: Mapping[str, Tensor]
     with torch.device("meta"):
         network = Committee(genome, torch.empty(inputs.edges.shape), [len(known) + 2 for known in codes], 0.0)
     weights = {f"{NETWORK}{k}": v for k, v in network.state_dict().items()}
-    return {**weights, **inputs.tensors(), "platt": torch.zeros(2, dtype=torch.float64)}
+    trees = Forest.blank(genome, [len(known) for known in codes]).tensors() if genome.expert == TREES else {}
+    return {**weights, **inputs.tensors(), **trees, "platt": torch.zeros(2, dtype=torch.float64)}
 
 
 def _network(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -9,6 +9,7 @@ from torch import nn
 from agents.experts.adapters import AdapterExperts
 from agents.experts.logistic import LogisticExperts
 from agents.experts.mlp import MlpExperts
+from agents.experts.trees import TreeExperts
 from agents.genome import Genome
 
 EXPERTS: dict[str, Callable[[int, Genome, float], nn.Module]] = {
@@ -17,4 +18,5 @@ EXPERTS: dict[str, Callable[[int, Genome, float], nn.Module]] = {
     ),
     "logistic": lambda width, genome, bias: LogisticExperts(width, genome.experts, bias),
     "mlp": lambda width, genome, bias: MlpExperts(width, genome.experts, genome.hidden, genome.activation, bias),
+    "trees": lambda _width, genome, _bias: TreeExperts(genome.experts),
 }

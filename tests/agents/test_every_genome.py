@@ -63,7 +63,7 @@ def test_a_genome_trains_scores_and_comes_back_to_the_bit(gate: str, expert: str
     assert logits.shape == (200,)
     assert logits.dtype == np.float32
     assert np.isfinite(logits).all()
-    weights = agent.network.gate_weights(agent.inputs.numbers(x), agent.inputs.rows(x))
+    weights = agent.network.gate_weights(*agent.encoded(x))
     torch.testing.assert_close(weights.sum(dim=1), torch.ones(200))
     checksum = save_agent(agent, tmp_path / agent.id)
     again = load_agent(tmp_path / agent.id, checksum)
@@ -96,7 +96,7 @@ def test_every_parameter_gets_a_finite_gradient(gate: str, expert: str, encoder:
     agent = trained(small(gate=gate, expert=expert, encoder=encoder))
     x, _, _ = rows(64, seed=2)
     network = agent.network.train()
-    network(agent.inputs.numbers(x), agent.inputs.rows(x)).sum().backward()
+    network(*agent.encoded(x)).sum().backward()
     for name, parameter in network.named_parameters():
         assert parameter.grad is not None, name
         assert torch.isfinite(parameter.grad).all(), name

@@ -1,0 +1,132 @@
+"""The trees of an agent's experts as plain arrays: scored by a compiled loop, saved like any other weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from agents import kernels
+from agents.genome import Genome
+from agents.inputs import Features, InputStats
+
+PREFIX = "trees."
+TREES = "trees"  # the expert that is made of them
+
+
+@dataclass(frozen=True, slots=True)
+class Forest:
+    """Boosters of e experts, r trees each, with s splits and s + 1 leaves at most; f columns.
+
+    Columns are the numeric features as they are, then each category's share of fraud, then how often it was seen:
+    categories enter as counts and rates only. Unused splits send every row to leaf 0.
+
+    Attributes:
+        feature: int32[e, r, s], column of a split.
+        threshold: float32[e, r, s]; up to it a row goes left.
+        left: int16[e, r, s], a later split, or `~leaf`.
+        right: int16[e, r, s], the same.
+        missing_left: uint8[e, r, s], 1 where a missing value goes left.
+        node: float32[e, r, s], mean of the training rows below a split: what contributions start from.
+        value: float32[e, r, s + 1], of the leaves.
+        rates: per categorical feature float32[known + 2], log odds of fraud of each of its rows.
+        counts: per categorical feature float32[known + 2], log of how often each of its rows was seen.
+    """
+
+    feature: NDArray[np.int32]
+    threshold: NDArray[np.float32]
+    left: NDArray[np.int16]
+    right: NDArray[np.int16]
+    missing_left: NDArray[np.uint8]
+    node: NDArray[np.float32]
+    value: NDArray[np.float32]
+    rates: tuple[NDArray[np.float32], ...] = ()
+    counts: tuple[NDArray[np.float32], ...] = ()
+
+    @classmethod
+    def blank(cls, genome: Genome, codes: Sequence[int]) -> Forest:
+        """Trees of one leaf with the value 0, in the shapes that a genome's have; codes known per category."""
+        shape = (genome.experts, genome.rounds, genome.leaves - 1)
+        return cls(
+            feature=np.zeros(shape, np.int32),
+            threshold=np.zeros(shape, np.float32),
+            left=np.full(shape, -1, np.int16),
+            right=np.full(shape, -1, np.int16),
+            missing_left=np.zeros(shape, np.uint8),
+            node=np.zeros(shape, np.float32),
+            value=np.zeros((*shape[:2], genome.leaves), np.float32),
+            rates=tuple(np.zeros(known + 2, np.float32) for known in codes),
+            counts=tuple(np.zeros(known + 2, np.float32) for known in codes),
+        )
+
+    def fits(self, inputs: InputStats) -> bool:
+        """Whether every split looks at a column there is and leads to a later split or a leaf there is."""
+        splits = np.arange(self.feature.shape[2])
+        leads_on = all(
+            bool(((child > splits) & (child <= splits[-1]) | (child < 0) & (~child <= len(splits))).all())
+            for child in (self.left, self.right)
+        )
+        columns = len(inputs.numeric) + 2 * len(inputs.categorical)
+        return leads_on and bool(((self.feature >= 0) & (self.feature < columns)).all())
+
+    def logits(self, inputs: InputStats, x: Features) -> NDArray[np.float32]:
+        """float32[n, d] to each expert's logit float32[n, e]."""
+        out = np.empty((len(x), len(self.feature)), np.float32)
+        kernels.sum_trees(self.columns(inputs, x), *self._walk(), self.value, out)
+        return out
+
+    def paths(self, inputs: InputStats, x: Features) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """What each feature adds to each expert's logit, float64[n, e, d], and where they start from, float64[e].
+
+        Along a row's way through each tree, the change of the mean belongs to the feature that was asked.
+
+        Source: Saabas 2014, "Interpreting random forests".
+        """
+        columns = self.columns(inputs, x)
+        found = np.zeros((len(x), len(self.feature), columns.shape[1]))
+        kernels.walk_paths(columns, *self._walk(), self.value, self.node, found)
+        q, c = len(inputs.numeric), len(inputs.categorical)
+        out = np.zeros((len(x), len(self.feature), x.shape[1]))
+        out[:, :, inputs.numeric] = found[:, :, :q]
+        out[:, :, inputs.categorical] = found[:, :, q : q + c] + found[:, :, q + c :]
+        return out, self.node[:, :, 0].sum(axis=1, dtype=np.float64)
+
+    def columns(self, inputs: InputStats, x: Features) -> Features:
+        """What the splits look at, float32[n, f]."""
+        rows = inputs.rows(x).numpy()
+        rates = [known[rows[:, i]] for i, known in enumerate(self.rates)]
+        counts = [known[rows[:, i]] for i, known in enumerate(self.counts)]
+        return joined(inputs, x, rates + counts)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """For the weights' file."""
+        arrays = {f.name: getattr(self, f.name) for f in fields(self)}
+        each = {k: v for k, v in arrays.items() if not isinstance(v, tuple)}
+        tables = {f"{k}.{i}": known for k in ("rates", "counts") for i, known in enumerate(arrays[k])}
+        return {f"{PREFIX}{k}": torch.from_numpy(np.ascontiguousarray(v)) for k, v in {**each, **tables}.items()}
+
+    @classmethod
+    def of(cls, tensors: Mapping[str, Tensor]) -> Forest | None:
+        """From the weights' file; None where it holds no trees."""
+        found = {k.removeprefix(PREFIX): v.numpy() for k, v in tensors.items() if k.startswith(PREFIX)}
+        if not found:
+            return None
+        tables = {
+            name: tuple(found.pop(f"{name}.{i}") for i in range(sum(k.startswith(f"{name}.") for k in found)))
+            for name in ("rates", "counts")
+        }
+        return cls(**found, **tables)  # type: ignore[arg-type]  # names and dtypes were compared with a blank one's
+
+    def _walk(self) -> tuple[NDArray[np.generic], ...]:
+        return self.feature, self.threshold, self.left, self.right, self.missing_left
+
+
+def joined(inputs: InputStats, x: Features, of_categories: Sequence[NDArray[np.float32]]) -> Features:
+    """Numeric features, what isn't finite as missing, beside the categories' rates and counts."""
+    numeric = x[:, inputs.numeric]
+    numeric = np.where(np.isfinite(numeric), numeric, np.float32(np.nan))
+    return np.ascontiguousarray(np.column_stack([numeric, *of_categories]), np.float32)
