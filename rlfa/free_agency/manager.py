@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -18,7 +18,7 @@ from rlfa.free_agency.state import Candidate, ManagerState, SlotState
 from rlfa.free_agency.swaps import add_evidence, clear_bench, end_changed_tests, promote, release_losers
 from rlfa.free_agency.turn import Moment, Part, Turn
 from rlfa.free_agency.weights import take_weights
-from rlfa.lineup.slots import AgentId, Day, Epoch, EventTime, Slot, day_of
+from rlfa.lineup.slots import AgentId, Day, Epoch, EventTime, Slot, SlotId, day_of
 from rlfa.outcomes.cohorts import Cohort
 
 # Evidence comes before the day's thresholds, which are for the cohorts after it; a swap before the
@@ -96,6 +96,7 @@ def step(
     now: EventTime,
     *,
     scout: Scout,
+    scout_early: Collection[SlotId] = (),
 ) -> tuple[ManagerState, tuple[Event, ...]]:
     """Take one closed cohort.
 
@@ -109,6 +110,7 @@ def step(
         rules: of the user.
         now: event time that the stream has reached, ms UTC.
         scout: chooses the genomes to train.
+        scout_early: slots that unlabelled drift asks to scout for, before a matured cohort can say so.
 
     Returns:
         The state after it, and what happened, in order. `state.lineup` is what lanes should play.
@@ -128,6 +130,7 @@ def step(
         cohort=cohort,
         candidates=tuple(candidates),
         scout=scout,
+        scout_early=frozenset(scout_early),
     )
     before, events = state, tuple[Event, ...]()
     for part in _PARTS:

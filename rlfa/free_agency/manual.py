@@ -100,7 +100,7 @@ def _sign(state: ManagerState, command: Command, at: Moment) -> Outcome:
         offline=None,
     )
     free = FreeAgent(agent=command.agent, family=command.family, since=at.day)
-    return _with(state, replace(slot, pool=(*slot.pool, free))), (signed,)
+    return _with(state, replace(without(slot, command.agent), pool=(*slot.pool, free))), (signed,)
 
 
 def _cut(state: ManagerState, command: Command, at: Moment) -> Outcome:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from rlfa.free_agency.events import Event, GuardStarted, ReturnedToPool
-from rlfa.free_agency.state import Benched, FreeAgent, Guard, ManagerState, Probation, SlotState, Watch
+from rlfa.free_agency.state import Benched, Cooling, FreeAgent, Guard, ManagerState, Probation, SlotState, Watch
 from rlfa.free_agency.turn import Moment
 from rlfa.lineup.slots import AgentId, Day, Epoch
 from rlfa.rewards.discounted import Record
@@ -72,6 +72,14 @@ def return_to_pool(
     return replace(slot, probations=kept, pool=(*slot.pool, *pooled)), events
 
 
+def cool_down(slot: SlotState, agent: AgentId, family: str, at: Moment) -> SlotState:
+    """A released agent may be tried again later, unless the settings say never."""
+    days = at.rules.scout.return_days
+    if not days:
+        return slot
+    return replace(slot, cooling=(*slot.cooling, Cooling(agent=agent, family=family, until=Day(at.day + days))))
+
+
 def without(slot: SlotState, agent: AgentId) -> SlotState:
     """The slot with an agent gone from everywhere but the slot itself; a guard that compares with it ends."""
     guard = None if slot.guard is not None and slot.guard.test.challenger == agent else slot.guard
@@ -80,6 +88,7 @@ def without(slot: SlotState, agent: AgentId) -> SlotState:
         probations=tuple(p for p in slot.probations if p.challenger != agent),
         pool=tuple(f for f in slot.pool if f.agent != agent),
         bench=tuple(b for b in slot.bench if b.agent != agent),
+        cooling=tuple(c for c in slot.cooling if c.agent != agent),
         guard=guard,
     )
 

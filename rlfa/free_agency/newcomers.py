@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from rlfa.free_agency.events import Event, GuardAdded, Released, RollbackHeld, RolledBack
 from rlfa.free_agency.guard import esr_step
-from rlfa.free_agency.moves import start_guard, swap_back
+from rlfa.free_agency.moves import cool_down, start_guard, swap_back
 from rlfa.free_agency.probation import advance, recalls
 from rlfa.free_agency.state import Benched, Guard, ManagerState, SlotState
 from rlfa.free_agency.turn import Turn, each_slot
@@ -136,4 +136,6 @@ def _rolled_back(
         frauds=guard.test.frauds,
         days=guard.test.days,
     )
+    if cause == "guard":
+        back = cool_down(back, slot.incumbent, slot.family, turn)
     return back, (rolled, released, *returned)

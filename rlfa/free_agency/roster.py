@@ -79,6 +79,9 @@ def apply(before: Roster, event: ev.Event) -> Roster:
             return replace(after, frozen=isinstance(event, ev.Frozen))
         case ev.ReleasedOffline() | ev.Signed():
             return _handed_in(after, event)
+        case ev.ReturnedToPool():
+            back = replace(after, released=tuple(a for a in after.released if a != event.agent))
+            return _with_seat(back, event, lambda s: _pooled(_without(s, event.agent), event.agent))
         case ev.Released() | ev.BenchReleased():
             out = replace(after, released=(*after.released, event.agent))
             return _with_seat(out, event, lambda s: _without(s, event.agent))
@@ -105,8 +108,6 @@ def _seat_after(seat: Seat, event: ev.Event) -> Seat:
             return replace(seat, guard=event.bench)
         case ev.RolledBack():
             return _rolled_back(seat, event)
-        case ev.ReturnedToPool():
-            return _pooled(_without(seat, event.agent), event.agent)
         case _:
             return seat
 
@@ -135,6 +136,7 @@ def _handed_in(roster: Roster, event: ev.Signed | ev.ReleasedOffline) -> Roster:
     roster = replace(roster, families={**roster.families, event.agent: event.family})
     roster = _with_seat(roster, event, lambda s: _without_training(s, event.request))
     if isinstance(event, ev.Signed):
+        roster = replace(roster, released=tuple(a for a in roster.released if a != event.agent))
         return _with_seat(roster, event, lambda s: _pooled(s, event.agent))
     return replace(roster, released=(*roster.released, event.agent))
 

@@ -51,6 +51,10 @@ class ProbationRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
 
     alpha: Annotated[float, Meta(gt=0, lt=1)] = 0.05
     """Probability of promoting a challenger that isn't better, per probation."""
+    error: Literal["slot", "slot_fdr", "all_fdr"] = "slot"
+    """What alpha bounds where several challengers are tried at once: the probability of a false promotion per slot
+    (e >= m/alpha), or the share of false ones among the challengers found better (e-BH), within a slot or over all
+    slots."""
     loss: Literal["count", "brier"] = "count"
     """Missed frauds and kappa per false alarm, or the weighted squared error of the probabilities."""
     brier_genuine_weight: Annotated[float, Meta(gt=0, le=1)] = 0.02
@@ -97,6 +101,11 @@ class ScoutRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     """Days after which a training that brought nothing is given up."""
     pool_days_max: Annotated[int, Meta(ge=1, le=3650)] = 60
     """Days that a free agent waits in the pool before it is released as stale."""
+    return_days: Annotated[int, Meta(ge=0, le=3650)] = 60
+    """Days after which a released challenger or a former incumbent has cooled down, and may be tried again when its
+    slot scouts, one at a time; 0: never."""
+    review_days: Annotated[int, Meta(ge=0, le=3650)] = 0
+    """Days without a probation after which even a healthy slot scouts; 0: only slots that underperform do."""
     gate_margin: Annotated[float, Meta(ge=0, le=1)] = 0.0
     """Offline gate: share of the incumbent's loss by which a candidate's may exceed it."""
 

@@ -11,12 +11,13 @@ from rlfa.free_agency.events import (
     ProbationStarted,
     Released,
     ReleasedOffline,
+    ReturnedToPool,
     Signed,
     TrainingGivenUp,
     TrainingRequested,
 )
+from rlfa.free_agency.moves import without
 from rlfa.free_agency.payoffs import in_flight
-from rlfa.free_agency.rules import ScoutRules
 from rlfa.free_agency.scouting import Pick, Vacancy
 from rlfa.free_agency.state import Candidate, FreeAgent, ManagerState, Probation, Request, SlotState
 from rlfa.free_agency.turn import Turn, each_slot
@@ -85,6 +86,7 @@ def _sign(slot: SlotState, candidate: Candidate, is_known: bool, epoch: Epoch, t
         family=family,
         offline=candidate.offline,
     )
+    slot = without(slot, agent)
     return replace(slot, pool=(*slot.pool, FreeAgent(agent=agent, family=family, since=day))), signed
 
 
@@ -161,12 +163,15 @@ def _drop_stale(slot: SlotState, epoch: Epoch, turn: Turn) -> tuple[SlotState, I
         for f in stale
     ]
     kept = tuple(f for f in slot.pool if f not in stale)
+    cooling = tuple(c for c in slot.cooling if day - c.until <= rules.pool_days_max)
+    slot = replace(slot, cooling=cooling)
     return replace(slot, requests=tuple(r for r in slot.requests if r not in late), pool=kept), events
 
 
 def _order(slot: SlotState, state: ManagerState, turn: Turn) -> tuple[SlotState, Iterable[Event]]:
     day, rules = turn.day, turn.rules.scout
-    if turn.rules.swaps.freeze or not _wants_scouting(slot, day, rules):
+    why = _why_scout(slot, turn)
+    if turn.rules.swaps.freeze or not why:
         return slot, ()
     vacancy = Vacancy(
         slot=slot.id,
@@ -181,23 +186,47 @@ def _order(slot: SlotState, state: ManagerState, turn: Turn) -> tuple[SlotState,
     requests = tuple(
         Request(id=f"{slot.id}/{day}/{i}", family=p.family, genome_of=p.genome_of, day=day) for i, p in enumerate(picks)
     )
-    events = [_requested(slot, request, pick, state.epoch) for request, pick in zip(requests, picks, strict=True)]
-    return replace(slot, requests=requests, scoutings=slot.scoutings + 1, quiet_since=day), events
+    ordered = zip(requests, picks, strict=True)
+    events = [_requested(slot, request, pick, why, state.epoch) for request, pick in ordered]
+    slot = replace(slot, requests=requests, scoutings=slot.scoutings + 1, quiet_since=day)
+    slot, returned = _try_again(slot, state, day)
+    return slot, (*events, *returned)
 
 
-def _wants_scouting(slot: SlotState, day: Day, rules: ScoutRules) -> bool:
+def _why_scout(slot: SlotState, turn: Turn) -> str:
+    """Why a slot looks for somebody better, in words; empty if it doesn't, or has somebody to try."""
+    day, rules = turn.day, turn.rules.scout
     rested = slot.quiet_since is None or day - slot.quiet_since >= rules.cooldown_days
-    busy = slot.probations or slot.requests or slot.pool
-    return slot.watch.standing == "under" and not busy and rested
+    if slot.probations or slot.requests or slot.pool or not rested:
+        return ""
+    if slot.watch.standing == "under":
+        return f"{slot.incumbent} underperforms"
+    if slot.id in turn.scout_early:
+        return "scores or features have drifted"
+    since = day - max(slot.since_day, slot.quiet_since or slot.since_day)
+    return f"{since} days without a probation" if rules.review_days and since >= rules.review_days else ""
 
 
-def _requested(slot: SlotState, request: Request, pick: Pick, epoch: Epoch) -> TrainingRequested:
+def _try_again(slot: SlotState, state: ManagerState, day: Day) -> tuple[SlotState, tuple[Event, ...]]:
+    """Of the agents that have cooled down the one that waits longest goes back to the pool."""
+    elsewhere = {f.agent for s in state.slots for f in s.pool} | set(state.lineup.agents)
+    cooled = next((c for c in slot.cooling if c.until <= day and c.agent not in elsewhere), None)
+    if cooled is None:
+        return slot, ()
+    free = FreeAgent(agent=cooled.agent, family=cooled.family, since=day)
+    back = ReturnedToPool(
+        day=day, epoch=state.epoch, slot=slot.id, agent=cooled.agent, reason="it has cooled down and is tried again"
+    )
+    return replace(without(slot, cooled.agent), pool=(*slot.pool, free)), (back,)
+
+
+def _requested(slot: SlotState, request: Request, pick: Pick, why: str, epoch: Epoch) -> TrainingRequested:
     what = f"{pick.family} again on the newest window" if pick.genome_of else pick.family
     return TrainingRequested(
         day=request.day,
         epoch=epoch,
         slot=slot.id,
-        reason=f"{slot.incumbent} underperforms: train {what}",
+        reason=f"{why}: train {what}",
         request=request.id,
         family=pick.family,
         genome_of=pick.genome_of,

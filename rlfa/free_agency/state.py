@@ -52,6 +52,8 @@ class Probation(_Value, frozen=True, kw_only=True):
     """First cohort with evidence."""
     rivals: int = 1
     """Most challengers that the slot had at once during this probation: m of the bound m/alpha."""
+    bound_now: float = 0.0
+    """The e-value that promotes, as of the newest cohort; 0 before the first."""
     e: EValue = EValue()
     log_up_max: float = 0.0
     rows: int = 0
@@ -72,7 +74,7 @@ class Probation(_Value, frozen=True, kw_only=True):
     @property
     def bound(self) -> float:
         """The e-value that promotes."""
-        return self.rivals / self.rules.alpha
+        return self.bound_now or self.rivals / self.rules.alpha
 
 
 class Guard(_Value, frozen=True, kw_only=True):
@@ -110,6 +112,14 @@ class FreeAgent(_Value, frozen=True, kw_only=True):
     since: Day
 
 
+class Cooling(_Value, frozen=True, kw_only=True):
+    """A released agent that may be tried again later."""
+
+    agent: AgentId
+    family: str
+    until: Day
+
+
 class SlotState(_Value, frozen=True, kw_only=True):
     """Everything about one slot."""
 
@@ -125,6 +135,7 @@ class SlotState(_Value, frozen=True, kw_only=True):
     pool: tuple[FreeAgent, ...] = ()
     bench: tuple[Benched, ...] = ()
     """Longest there first."""
+    cooling: tuple[Cooling, ...] = ()
     guard: Guard | None = None
     """Watches the incumbent until the agent that it replaced leaves the bench."""
     pairs: dict[AgentId, PairRecord] = {}

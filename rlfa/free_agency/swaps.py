@@ -14,9 +14,10 @@ from rlfa.free_agency.events import (
     PromotionHeld,
     Released,
 )
-from rlfa.free_agency.moves import bench_until, return_to_pool, swap_in, without
+from rlfa.free_agency.moves import bench_until, cool_down, return_to_pool, swap_in, without
 from rlfa.free_agency.probation import advance, explain, verdict
 from rlfa.free_agency.rules import SwapLimits
+from rlfa.free_agency.several import with_bounds
 from rlfa.free_agency.state import ManagerState, Probation, SlotState
 from rlfa.free_agency.turn import Turn, each_slot
 from rlfa.lineup.slots import Day, Epoch
@@ -36,7 +37,11 @@ def end_changed_tests(state: ManagerState, turn: Turn) -> tuple[ManagerState, tu
 
 def add_evidence(state: ManagerState, turn: Turn) -> tuple[ManagerState, tuple[Event, ...]]:
     """Take the cohort into every probation."""
-    return each_slot(state, lambda slot: _evidence(slot, state, turn))
+    before = state.slots
+    advanced = tuple(_advanced(slot, state, turn) for slot in state.slots)
+    state = with_bounds(replace(state, slots=advanced))
+    events = [e for old, new in zip(before, state.slots, strict=True) for e in _evidence(old, new, state, turn)]
+    return state, tuple(events)
 
 
 def release_losers(state: ManagerState, turn: Turn) -> tuple[ManagerState, tuple[Event, ...]]:
@@ -65,17 +70,16 @@ def promote(state: ManagerState, turn: Turn) -> tuple[ManagerState, tuple[Event,
 
 def clear_bench(state: ManagerState, turn: Turn) -> tuple[ManagerState, tuple[Event, ...]]:
     """Release the benched agents whose time is over."""
-    return each_slot(state, lambda slot: _clear_bench(slot, state.epoch, turn.day))
+    return each_slot(state, lambda slot: _clear_bench(slot, state.epoch, turn))
 
 
-def _evidence(slot: SlotState, state: ManagerState, turn: Turn) -> tuple[SlotState, Iterable[Event]]:
-    probations, events = [], []
-    for before in slot.probations:
-        after, losses = advance(before, turn.cohort, state.thresholds)
-        probations.append(after)
-        if losses is not None:
-            events.append(_evidence_added(slot, after, state.epoch, turn))
-    return replace(slot, probations=tuple(probations)), events
+def _advanced(slot: SlotState, state: ManagerState, turn: Turn) -> SlotState:
+    return replace(slot, probations=tuple(advance(p, turn.cohort, state.thresholds)[0] for p in slot.probations))
+
+
+def _evidence(before: SlotState, after: SlotState, state: ManagerState, turn: Turn) -> list[EvidenceAdded]:
+    pairs = zip(before.probations, after.probations, strict=True)
+    return [_evidence_added(after, new, state.epoch, turn) for old, new in pairs if new.days > old.days]
 
 
 def _evidence_added(slot: SlotState, p: Probation, epoch: Epoch, turn: Turn) -> EvidenceAdded:
@@ -122,7 +126,11 @@ def _release(slot: SlotState, epoch: Epoch, turn: Turn) -> tuple[SlotState, Iter
         )
         for p in out
     ]
-    return replace(slot, probations=kept, quiet_since=turn.day), events
+    released = replace(slot, probations=kept, quiet_since=turn.day)
+    for p in out:
+        if verdicts[p.challenger] != "unsafe":
+            released = cool_down(released, p.challenger, p.family, turn)
+    return released, events
 
 
 def _best(slot: SlotState) -> Probation | None:
@@ -177,12 +185,13 @@ def _promoted(slot: SlotState, best: Probation, epoch: Epoch, turn: Turn) -> Pro
     )
 
 
-def _clear_bench(slot: SlotState, epoch: Epoch, day: Day) -> tuple[SlotState, Iterable[Event]]:
+def _clear_bench(slot: SlotState, epoch: Epoch, turn: Turn) -> tuple[SlotState, Iterable[Event]]:
+    day = turn.day
     over = [b for b in slot.bench if b.until < day]
     if not over:
         return slot, ()
     reason = "its time on the bench is over"
     events = [BenchReleased(day=day, epoch=epoch, slot=slot.id, agent=b.agent, reason=reason) for b in over]
     for benched in over:
-        slot = without(slot, benched.agent)
+        slot = cool_down(without(slot, benched.agent), benched.agent, benched.family, turn)
     return slot, events

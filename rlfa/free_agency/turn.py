@@ -11,7 +11,7 @@ from rlfa.free_agency.events import Event
 from rlfa.free_agency.rules import FreeAgencyRules
 from rlfa.free_agency.scouting import Scout
 from rlfa.free_agency.state import Candidate, ManagerState, SlotState
-from rlfa.lineup.slots import Day
+from rlfa.lineup.slots import Day, SlotId
 from rlfa.outcomes.cohorts import Cohort
 
 
@@ -38,11 +38,13 @@ class Turn(Moment):
         cohort: closed and newer than the state; its day is the moment's.
         candidates: handed in since the last step.
         scout: chooses genomes.
+        scout_early: slots that unlabelled drift asks to scout for; it removes nobody.
     """
 
     cohort: Cohort
     candidates: tuple[Candidate, ...]
     scout: Scout
+    scout_early: frozenset[SlotId] = frozenset()
 
 
 Part = Callable[[ManagerState, Turn], tuple[ManagerState, tuple[Event, ...]]]

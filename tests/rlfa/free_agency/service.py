@@ -26,6 +26,7 @@ class Service:
         missing: share of rows that every agent but the first gives no score for.
         rows: transactions a day.
         silent: agents that give no score at all.
+        scout_early: slots that drift asks to scout for.
     """
 
     rules: FreeAgencyRules
@@ -34,6 +35,7 @@ class Service:
     missing: float = 0.0
     rows: int = 60
     silent: set[str] = field(default_factory=set)
+    scout_early: set[str] = field(default_factory=set)
     state: ManagerState = field(init=False)
     events: list[Event] = field(init=False)
     candidates: list[Candidate] = field(default_factory=list)
@@ -57,7 +59,8 @@ class Service:
         day = cohort(self.day, skills, seed=seed, missing=self.missing, rows=self.rows, silent=self.silent)
         now = EventTime((self.day + DELAY_DAYS) * DAY_MS)
         scout = SeededScout(("moe", "wide"))
-        self.state, new = step(self.state, day, self.candidates, self.rules, now, scout=scout)
+        early = {SlotId(s) for s in self.scout_early}
+        self.state, new = step(self.state, day, self.candidates, self.rules, now, scout=scout, scout_early=early)
         ordered = [e for e in new if isinstance(e, TrainingRequested)]
         self.candidates = [
             Candidate(slot=e.slot, family=e.family, request=e.request, agent=AgentId(f"{e.request}-{e.family}"))
