@@ -148,12 +148,13 @@ def _labels_between(journals: Path, day: Day, closes_at: int) -> Iterable[pa.Tab
 
 
 def _newest_labels(tables: Iterable[pa.Table]) -> dict[int, tuple[int, bool, str]]:
+    """By transaction: when known, the truth, the source. At the same moment fraud wins, so that order says nothing."""
     newest: dict[int, tuple[int, bool, str]] = {}
     for table in tables:
         columns = (table[c].to_pylist() for c in ("tx_hash", "event_time", "is_fraud", "source"))
         for tx_hash, known_at, is_fraud, source in zip(*columns, strict=True):
-            if tx_hash not in newest or known_at >= newest[tx_hash][0]:
-                newest[tx_hash] = (known_at, is_fraud, source)
+            label = (known_at, is_fraud, source)
+            newest[tx_hash] = max(newest.get(tx_hash, label), label)
     return newest
 
 

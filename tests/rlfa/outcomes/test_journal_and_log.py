@@ -4,6 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from rlfa.lineup.slots import AgentId, Day
 from rlfa.outcomes import log
@@ -75,6 +77,31 @@ def test_a_later_label_supersedes_an_earlier_one(tmp_path: Path) -> None:
     path = closed(tmp_path)
     assert path is not None
     assert log.load_cohort(path).fraud.tolist() == [False]
+
+
+LABEL = st.tuples(st.integers(1, 3), st.integers(0, 30), st.booleans())  # transaction, known after so many hours, fraud
+
+
+@settings(max_examples=25)
+@given(found=st.lists(LABEL, min_size=1, max_size=8), data=st.data())
+def test_the_newest_label_by_event_time_counts_in_whatever_order_and_batches_they_came(
+    found: list[tuple[int, int, bool]], data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    shuffled = data.draw(st.permutations(found))
+    cut = data.draw(st.integers(0, len(found)))
+    tmp_path = tmp_path_factory.mktemp("labels")
+    opened = journal(tmp_path)
+    opened.append_decisions(rows([1, 2, 3], [10, 20, 30]))
+    for batch in (shuffled[:cut], shuffled[cut:]):
+        if batch:
+            hashes, hours, frauds = (list(column) for column in zip(*batch, strict=True))
+            opened.append_labels(labels(hashes, [h * 3_600_000 for h in hours], frauds))
+    path = closed(tmp_path, delay_days=0)
+    assert path is not None
+    in_time = [label for label in found if label[1] <= 24]
+    for tx, fraud in zip([1, 2, 3], log.load_cohort(path).fraud.tolist(), strict=True):
+        hour = max((h for t, h, _ in in_time if t == tx), default=None)
+        assert fraud == any(f for t, h, f in in_time if t == tx and h == hour)
 
 
 def test_of_a_batch_that_was_tried_twice_the_last_try_counts(tmp_path: Path) -> None:
