@@ -7,7 +7,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
-from contextlib import suppress
 
 import msgspec
 import ray
@@ -15,7 +14,7 @@ from ray.actor import ActorHandle
 from ray.exceptions import GetTimeoutError, RayActorError, RayTaskError
 
 from rlfa.config import Service
-from rlfa.free_agency.front_office import FrontOffice, last_state, requests_of
+from rlfa.free_agency.front_office import FrontOffice, requests_of
 from rlfa.free_agency.state import Candidate, Request
 from rlfa.lanes.session import LaneStatus
 from rlfa.lineup.plan import read_plan, write_plan
@@ -55,7 +54,7 @@ class ManagerActor:
         configure_logs(service.settings.log_level)
         self._service = service
         self._lanes: list[ActorHandle] = [ray.get_actor(name) for name in lanes]
-        self._office = FrontOffice.open(service)
+        self._office = _office(service)
         self._settled = self._office.state.day
         self._waiting: deque[tuple[SlotId, Request]] = deque()
         self._orders: dict[ray.ObjectRef[Delivery], Request] = {}
@@ -64,15 +63,17 @@ class ManagerActor:
 
     def run(self) -> None:
         """Take cohorts as they close, until `stop`; a store or broker that is away only delays that."""
-        self._order_again()
-        self._push(self._office.state.lineup)
+        is_behind = True
         while not self._stop.is_set():
             try:
+                if is_behind:
+                    self._resume()
+                is_behind = False
                 progressed = self._advance()
             except (StoreError, StreamsError) as error:
                 logger().warning("manager_waits", error=str(error))
                 self._stop.wait(RETRY_S)
-                self._state_again()
+                is_behind = True
                 continue
             if not progressed:
                 self._stop.wait(POLL_S)
@@ -90,10 +91,13 @@ class ManagerActor:
         """For tests that kill it."""
         return os.getpid()
 
-    def _state_again(self) -> None:
-        """A write without an answer may have landed: the ledger says where we are."""
-        with suppress(StoreError):
-            self._office.state = last_state(self._office.store)
+    def _resume(self) -> None:
+        """From where the ledger is, carry out what it says: the writer may have died, or its answer been lost."""
+        self._office.resume()
+        self._order_missing()
+        self._push(self._office.state.lineup)
+        self._settled = self._office.state.day
+        self._publish()
 
     def _advance(self) -> bool:
         """Take one step of whatever is due; False when nothing is."""
@@ -157,12 +161,13 @@ class ManagerActor:
         known = [time for time in times if time is not None]
         return EventTime(min(known)) if len(known) == len(times) else None
 
-    def _order_again(self) -> None:
-        """Trainings that the ledger has as open died with the last manager."""
-        for request in self._office.state.requests:
-            slot = next(s.id for s in self._office.state.slots if request in s.requests)
-            self._waiting.append((slot, request))
-        self._submit_next()
+    def _order_missing(self) -> None:
+        """Trainings that the ledger has as open and that nobody is at: they died with the last manager."""
+        under_way = {request.id for _, request in self._waiting}
+        under_way |= {request.id for request in self._orders.values()}
+        under_way |= {candidate.request for candidate in self._office.delivered}
+        wanted = [(slot.id, request) for slot in self._office.state.slots for request in slot.requests]
+        self._order([(slot, request) for slot, request in wanted if request.id not in under_way])
 
     def _order(self, requests: Sequence[tuple[SlotId, Request]]) -> None:
         self._waiting.extend(requests)
@@ -200,6 +205,18 @@ class ManagerActor:
         with self._office.store.transaction() as session:
             entries = Ledger(session).read(self._outbox.seq)
         self._outbox.send(self._service, entries)
+
+
+def _office(service: Service) -> FrontOffice:
+    """The books; a manager that Ray starts again waits for a store that is away, a first one is refused."""
+    while True:
+        try:
+            return FrontOffice.open(service)
+        except StoreError as error:
+            if not ray.get_runtime_context().was_current_actor_reconstructed:
+                raise
+            logger().warning("manager_waits", error=str(error))
+            time.sleep(RETRY_S)
 
 
 def _status(lane: ActorHandle) -> LaneStatus | None:

@@ -61,6 +61,16 @@ class FrontOffice:
         store = Store.open(service.database)
         return cls(service, store, last_state(store), BanditScout(tuple(service.settings.genomes)))
 
+    def resume(self) -> None:
+        """Go on from the ledger: a write without an answer may have landed, with the candidates that it took.
+
+        Raises:
+            StoreError: the store is away; nothing has changed.
+        """
+        self.state = last_state(self.store)
+        wanted = {request.id for request in self.state.requests}
+        self.delivered = [c for c in self.delivered if c.request in wanted]
+
     def take(self, cohort: Cohort, now: EventTime, recorded_at: int) -> tuple[Event, ...]:
         """One cohort: the pure step, then one SQL transaction; what it asks for is the caller's to carry out.
 
