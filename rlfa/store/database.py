@@ -199,14 +199,17 @@ def _migrate(engine: Engine, where: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     script = ScriptDirectory.from_config(config)
-    with engine.begin() as connection:
+    newest = script.get_current_head()
+    # Looked at first without the writers' lock: whoever only reads a database waits for nobody.
+    with engine.execution_options(**{_READING: True}).begin() as connection:
         current = MigrationContext.configure(connection).get_current_revision()
-        known = {revision.revision for revision in script.walk_revisions()}
-        if current is not None and current not in known:
-            raise StoreError(where, f"revision {current!r}", f"at most {script.get_current_head()!r}; use a newer rlfa")
-        if current != script.get_current_head():
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+    if current == newest:
+        return
+    if current not in {None, *(revision.revision for revision in script.walk_revisions())}:
+        raise StoreError(where, f"revision {current!r}", f"at most {newest!r}; use a newer rlfa")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
 
 
 def _first_line(error: SQLAlchemyError) -> str:

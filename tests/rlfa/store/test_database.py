@@ -146,6 +146,11 @@ def test_reader_is_not_kept_waiting_by_a_writer(store: Store) -> None:
             assert reader.scalar(sa.text("SELECT count(*) FROM agents")) == 0
 
 
+def test_opening_waits_for_no_writer(store: Store, url: str) -> None:
+    with store.transaction():
+        Store.open(url).close()
+
+
 def test_error_survives_pickling() -> None:
     error = StoreError("here", "this", "that")
     assert str(pickle.loads(pickle.dumps(error))) == str(error) == "here: found this, allowed: that"
