@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from math import prod
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
 import numpy as np
 import torch
+from msgspec import Meta
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
@@ -25,7 +27,10 @@ from agents.model import Agent
 
 WEIGHTS, GENOME, CARD = "weights.safetensors", "genome.json", "card.json"
 NETWORK = "network."  # prefix of the network's tensors
-BYTES_MAX = 1 << 30
+JSON_BYTES_MAX = 8 << 20
+HEADER_BYTES_MAX = 8 << 20
+PARAMETERS_MAX = 50_000_000  # numbers in one agent: 200 MB; counted before anything is allocated for them
+_FILE_BYTES_MAX = 8 * PARAMETERS_MAX + HEADER_BYTES_MAX  # int64 and float64 are the widest
 T = TypeVar("T", bound=msgspec.Struct)
 
 
@@ -56,7 +61,8 @@ def load_agent(folder: Path, checksum: str | None) -> Agent:
         WeightsError: a file is missing or unreadable; the checksum, a name, a shape or a value is wrong.
     """
     path = folder / WEIGHTS
-    data = _bytes(path)
+    refuse_giant(path)
+    data = _bytes(path, _FILE_BYTES_MAX)
     found = hashlib.sha256(data).hexdigest()
     if checksum is not None and found != checksum:
         raise WeightsError(str(path), f"checksum {found}", checksum)
@@ -80,6 +86,43 @@ def load_agent(folder: Path, checksum: str | None) -> Agent:
     if forest is not None:
         forest.logits(inputs, np.zeros((1, len(inputs.median)), np.float32))  # compiled now, not within a batch
     return Agent(folder.name, genome, card, inputs, network.eval(), Platt(slope=slope, shift=shift), forest)
+
+
+def read_card(folder: Path) -> DataCard:
+    """The data card alone.
+
+    Raises:
+        WeightsError: it is missing or unreadable.
+    """
+    return _json(folder / CARD, DataCard)
+
+
+def refuse_giant(path: Path) -> None:
+    """Count an agent's numbers from the header of its weights, and read nothing else.
+
+    Raises:
+        WeightsError: no readable safetensors header, or more numbers than an agent may have.
+    """
+    try:
+        with path.open("rb") as file:
+            size = int.from_bytes(file.read(8), "little")
+            if not 2 <= size <= HEADER_BYTES_MAX:
+                raise WeightsError(str(path), f"a header of {size} bytes", "a safetensors file")
+            header = msgspec.json.decode(file.read(size), type=dict[str, msgspec.Raw])
+        tensors = [msgspec.json.decode(v, type=_Shape) for name, v in header.items() if name != "__metadata__"]
+    except OSError as error:
+        raise WeightsError(str(path), error.strerror, "a readable file") from error
+    except msgspec.DecodeError as error:
+        raise WeightsError(str(path), error, "a safetensors file") from error
+    count = sum(prod(t.shape) for t in tensors)
+    if count > PARAMETERS_MAX:
+        raise WeightsError(str(path), f"{count:,} parameters", f"at most {PARAMETERS_MAX:,}")
+
+
+class _Shape(msgspec.Struct):
+    """What the header says of a tensor."""
+
+    shape: tuple[Annotated[int, Meta(ge=0, le=1 << 40)], ...]
 
 
 def all_tensors(agent: Agent) -> dict[str, Tensor]:
@@ -125,10 +168,10 @@ def _form(tensor: Tensor) -> str:
     return f"{str(tensor.dtype).removeprefix('torch.')}{list(tensor.shape)}"
 
 
-def _bytes(path: Path) -> bytes:
+def _bytes(path: Path, most: int) -> bytes:
     try:
-        if path.stat().st_size > BYTES_MAX:
-            raise WeightsError(str(path), f"{path.stat().st_size} bytes", f"at most {BYTES_MAX}")
+        if path.stat().st_size > most:
+            raise WeightsError(str(path), f"{path.stat().st_size} bytes", f"at most {most}")
         return path.read_bytes()
     except OSError as error:
         raise WeightsError(str(path), error.strerror, "a readable file") from error
@@ -136,6 +179,6 @@ def _bytes(path: Path) -> bytes:
 
 def _json(path: Path, kind: type[T]) -> T:
     try:
-        return msgspec.json.decode(_bytes(path), type=kind)
+        return msgspec.json.decode(_bytes(path, JSON_BYTES_MAX), type=kind)
     except (msgspec.ValidationError, msgspec.DecodeError) as error:
         raise WeightsError(str(path), error, f"a {kind.__name__}") from error

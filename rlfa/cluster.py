@@ -154,7 +154,7 @@ def start_service(service: Service) -> RunningService:
     host = None
     if settings.hosts.remote_slots:
         options = RemoteHost.options(num_gpus=settings.hosts.gpus)  # type: ignore[attr-defined]  # made by Ray's decorator
-        host = options.remote(intake_of(service).feature_names, settings.lanes.threads)
+        host = options.remote(intake_of(service).feature_names, settings.lanes.threads, settings.hosts.seal_rules)
     names = tuple(f"{settings.name}-lane-{i}" for i in range(settings.lanes.count))
     lanes = [LaneActor.options(name=name).remote(service, i, host) for i, name in enumerate(names)]  # type: ignore[attr-defined]  # made by Ray's decorator
     try:

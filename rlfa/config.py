@@ -16,6 +16,7 @@ from sqlalchemy.exc import ArgumentError
 from agents.genome import Genome
 from rlfa.errors import ConfigError
 from rlfa.free_agency.rules import FreeAgencyRules
+from rlfa.hosts.sealed import SealRules
 from streams.kafka.settings import KafkaSettings
 from streams.spec import StreamSpec, load_spec
 
@@ -73,6 +74,15 @@ class HostSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     """How long a batch waits for a remote host, its restart included, before the rest decides without it."""
     gpus: Annotated[float, Meta(ge=0, le=8)] = 0.0
     """GPUs of the remote host."""
+    sealed_timeout_s: Annotated[float, Meta(gt=0, le=60)] = 0.5
+    """How long a batch waits for a sealed agent, one from outside, before the rest decides without it."""
+    unsealed: bool = False
+    """Hold agents from outside without the kernel's seal: only for machines that have neither Landlock nor seccomp."""
+
+    @property
+    def seal_rules(self) -> SealRules:
+        """How agents from outside are held."""
+        return SealRules(timeout_s=self.sealed_timeout_s, unsealed=self.unsealed)
 
 
 class TrainerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -15,6 +15,7 @@ from rich.table import Table
 from rlfa.cli.roster import Config, console
 from rlfa.config import Service, load_service
 from rlfa.hosts.scoring import InlineHost
+from rlfa.hosts.sealed import offline_seal
 from rlfa.lanes.intake import intake_of
 from rlfa.lineup.slots import Day
 from rlfa.outcomes.explain import ExplainError, Explanation, explain, find
@@ -61,9 +62,12 @@ def explain_again(service: Service, tx_id: str, day: Day | None) -> Explanation:
     finally:
         store.close()
     features = intake_of(service).feature_names
-    host = InlineHost(features)
-    host.load([ref_of(agent) for agent in agents.values()])
-    return explain(kept, slots, agents, host, features)
+    host = InlineHost(features, offline_seal(service.settings.hosts.seal_rules))
+    try:
+        host.load([ref_of(agent) for agent in agents.values()])
+        return explain(kept, slots, agents, host, features)
+    finally:
+        host.load([])
 
 
 def _day(text: str) -> Day | None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ray.exceptions import GetTimeoutError, RayActorError
 
 from rlfa.hosts.scoring import AgentRef, Features, Host, InlineHost, Logits
+from rlfa.hosts.sealed import SealRules
 from rlfa.lineup.slots import AgentId
 from rlfa.telemetry import configure_logs, logger
 
@@ -22,12 +23,12 @@ from rlfa.telemetry import configure_logs, logger
 class RemoteHost:
     """Agents in an actor of their own; Ray starts it again when it dies, and it loads what its lane asks for."""
 
-    def __init__(self, feature_names: tuple[str, ...], threads: int) -> None:
+    def __init__(self, feature_names: tuple[str, ...], threads: int, seal: SealRules) -> None:
         import torch
 
         torch.set_num_threads(threads)
         configure_logs()
-        self._host = InlineHost(feature_names)
+        self._host = InlineHost(feature_names, seal)
         self._held: frozenset[AgentId] = frozenset()
 
     def load(self, refs: Sequence[AgentRef]) -> None:

@@ -11,13 +11,14 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.model import Agent
-from agents.weights import load_agent
+from agents.weights import load_agent, read_card
 from rlfa.errors import RlfaError
+from rlfa.hosts.sealed import SealedAgent, SealRules
 from rlfa.lineup.slots import AgentId
 
 Features = NDArray[np.float32]  # [n, d]
 Logits = NDArray[np.float32]  # [n, k], NaN where an agent gave none
+UNKNOWN_CODE = -1.0  # of a category: none is negative; a missing number becomes the median of the agent's training
 
 
 class HostError(RlfaError):
@@ -30,6 +31,20 @@ class AgentRef(msgspec.Struct, frozen=True, kw_only=True):
     id: AgentId
     folder: str
     checksum: str
+    sealed: bool = False
+    """In a process of its own, without files, network or other agents' scores."""
+    visible: tuple[str, ...] = ()
+    """Features that it may see; all when empty. The others are as if unknown."""
+
+
+class Scorer(Protocol):
+    """An agent here, or the near side of one in a sealed process."""
+
+    def logits(self, x: Features, /) -> NDArray[np.float32]:
+        """float32[n] of float32[n, d]."""
+
+    def contributions(self, x: Features, /) -> NDArray[np.float32]:
+        """float32[n, d] of float32[n, d]."""
 
 
 class Host(Protocol):
@@ -49,8 +64,22 @@ class Host(Protocol):
 class _Seat:
     """A loaded agent, and where its features are in the service's matrix."""
 
-    agent: Agent
+    agent: Scorer
     columns: NDArray[np.intp]
+    hidden: NDArray[np.bool_]
+    """Of its columns those that it may not see."""
+    blank: Features
+    """float32[d], what it sees in their place."""
+
+    def see(self, features: Features) -> Features:
+        """Its columns, the hidden ones blank: they never reach it."""
+        mine = features[:, self.columns]
+        return np.where(self.hidden, self.blank, mine) if self.hidden.any() else mine
+
+    def close(self) -> None:
+        """End its process, where it has one."""
+        if isinstance(self.agent, SealedAgent):
+            self.agent.close()
 
 
 @dataclass(slots=True)
@@ -59,14 +88,19 @@ class InlineHost:
 
     Args:
         feature_names: columns of the matrices to come.
+        seal: how agents from outside are held.
     """
 
     feature_names: tuple[str, ...]
+    seal: SealRules = field(default_factory=SealRules)
     _seats: Mapping[AgentId, _Seat] = field(default_factory=dict)
 
     def load(self, refs: Sequence[AgentRef]) -> None:
         """Hold exactly these agents; the change is one assignment, so a batch in another thread sees old or new."""
-        self._seats = {ref.id: self._seats.get(ref.id) or self._seat(ref) for ref in refs}
+        before = self._seats
+        self._seats = {ref.id: before.get(ref.id) or self._seat(ref) for ref in refs}
+        for agent in before.keys() - self._seats.keys():
+            before[agent].close()
 
     def score(self, agents: Sequence[AgentId], features: Features) -> Logits:
         """Logits float32[n, k]; a value that isn't finite counts as none."""
@@ -74,7 +108,7 @@ class InlineHost:
         seats = self._seats
         for j, agent in enumerate(agents):
             if agent in seats:
-                logits[:, j] = seats[agent].agent.logits(features[:, seats[agent].columns])
+                logits[:, j] = seats[agent].agent.logits(seats[agent].see(features))
         logits[~np.isfinite(logits)] = np.nan
         return logits
 
@@ -85,13 +119,24 @@ class InlineHost:
         there = [(w, seats[a]) for a, w in zip(agents, weights, strict=True) if a in seats]
         share = sum(w for w, _ in there) or 1.0
         for weight, seat in there:
-            total[:, seat.columns] += weight / share * seat.agent.contributions(features[:, seat.columns])
+            own = seat.agent.contributions(seat.see(features))
+            total[:, seat.columns] += weight / share * np.where(seat.hidden, np.float32(0.0), own)
         return total
 
     def _seat(self, ref: AgentRef) -> _Seat:
-        agent = load_agent(Path(ref.folder), ref.checksum)
+        agent: Scorer
+        if ref.sealed:
+            card = read_card(Path(ref.folder))
+            agent = SealedAgent.start(ref.id, ref.folder, ref.checksum, self.seal)
+        else:
+            loaded = load_agent(Path(ref.folder), ref.checksum)
+            agent, card = loaded, loaded.card
+        names = card.feature_names
         places = {name: j for j, name in enumerate(self.feature_names)}
-        missing = [name for name in agent.feature_names if name not in places]
+        missing = [name for name in names if name not in places]
         if missing:
             raise HostError(f"agent {ref.id}: wants the features {missing}, which this stream doesn't have")
-        return _Seat(agent, np.array([places[name] for name in agent.feature_names], np.intp))
+        columns = np.array([places[name] for name in names], np.intp)
+        hidden = np.array([bool(ref.visible) and name not in ref.visible for name in names])
+        blank = np.array([UNKNOWN_CODE if name in card.categorical else np.nan for name in names], np.float32)
+        return _Seat(agent, columns, hidden, blank)

@@ -146,7 +146,7 @@ class LaneActor:
 
 
 def _host(service: Service, feature_names: tuple[str, ...], remote: ActorHandle | None) -> Host:
-    inline = InlineHost(feature_names)
+    inline = InlineHost(feature_names, service.settings.hosts.seal_rules)
     if remote is None:
         return inline
     return SplitHost(inline, RemoteHostClient(remote, service.settings.hosts.wait_s))

@@ -44,7 +44,9 @@ class StoredAgent(msgspec.Struct, frozen=True, kw_only=True):
 
 def ref_of(agent: StoredAgent) -> AgentRef:
     """Where a host finds an agent, and how it has to be held."""
-    return AgentRef(id=agent.id, folder=agent.uri, checksum=agent.checksum)
+    visible = msgspec.json.decode(agent.visible, type=tuple[str, ...])
+    is_stranger = agent.origin == "outside"
+    return AgentRef(id=agent.id, folder=agent.uri, checksum=agent.checksum, sealed=is_stranger, visible=visible)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from rlfa.config import Service
 from rlfa.errors import RlfaError
 from rlfa.free_agency.state import Candidate
 from rlfa.hosts.scoring import AgentRef, InlineHost
+from rlfa.hosts.sealed import offline_seal
 from rlfa.lineup.slots import AgentId, Day, SlotId
 from rlfa.outcomes import log
 from rlfa.trainers.offline_gate import OfflineResult, compare_offline
@@ -69,9 +70,10 @@ def _deliver(service: Service, order: Order) -> Delivery:
 
 def _compare(service: Service, days: Sequence[Day], candidate: AgentRef, incumbent: AgentRef) -> OfflineResult:
     data = log.load_training([log.path_of(service.outcomes, day) for day in days])
-    host = InlineHost(data.feature_names)
+    host = InlineHost(data.feature_names, offline_seal(service.settings.hosts.seal_rules))
     host.load([candidate, incumbent])
     logits = host.score([candidate.id, incumbent.id], data.features)
+    host.load([])  # a sealed incumbent's process
     return compare_offline(
         data.event_time,
         data.amount,

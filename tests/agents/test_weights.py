@@ -130,3 +130,32 @@ def test_columns_out_of_range_are_refused(saved: tuple[Path, str], column: int) 
 def test_a_calibration_that_turns_the_ranking_round_is_refused(saved: tuple[Path, str]) -> None:
     rewrite(saved[0], lambda tensors: tensors["platt"].mul_(-1))
     assert "allowed: a positive slope" in refusal(saved[0])
+
+
+def header_only(path: Path, shape: list[int]) -> None:
+    """A file that promises tensors and has none of their bytes."""
+    size = 4
+    for n in shape:
+        size *= n
+    header = json.dumps({"network.x": {"dtype": "F32", "shape": shape, "data_offsets": [0, size]}}).encode()
+    path.write_bytes(len(header).to_bytes(8, "little") + header)
+
+
+@pytest.mark.parametrize("shape", [[1_000_000_000], [50_000, 50_000], [2] * 40])
+def test_a_billion_parameters_are_refused_before_anything_is_allocated(
+    saved: tuple[Path, str], shape: list[int]
+) -> None:
+    header_only(saved[0] / WEIGHTS, shape)
+    assert "parameters, allowed: at most 50,000,000" in refusal(saved[0])
+
+
+@pytest.mark.parametrize("size", [0, 1 << 60])
+def test_a_header_of_an_impossible_size_is_refused(saved: tuple[Path, str], size: int) -> None:
+    (saved[0] / WEIGHTS).write_bytes(size.to_bytes(8, "little") + b"{}")
+    assert "allowed: a safetensors file" in refusal(saved[0])
+
+
+def test_a_card_of_an_impossible_size_is_refused(saved: tuple[Path, str]) -> None:
+    with (saved[0] / CARD).open("r+b") as card:
+        card.truncate(1 << 40)
+    assert "allowed: at most" in refusal(saved[0])

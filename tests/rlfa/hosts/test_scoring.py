@@ -1,0 +1,101 @@
+"""A sealed agent scores as it would inline, sees only what it may, and is missed by nobody when it is away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from msgspec.structs import replace
+
+from agents.genome import Genome
+from agents.model import Agent
+from agents.training import train
+from agents.weights import save_agent
+from rlfa.hosts.scoring import AgentRef, InlineHost
+from rlfa.hosts.sealed import SealedAgent, SealRules
+from rlfa.lineup.slots import AgentId
+
+NAMES = ("amount", "hour", "country")
+SERVICE = ("country", "other", "hour", "amount")  # the stream's columns, in another order
+DAY_MS = 86_400_000
+RULES = SealRules(timeout_s=20.0)
+
+
+def rows(n: int, seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    columns = [rng.lognormal(3, 1, n), rng.uniform(0, 24, n), rng.integers(1, 5, n)]
+    return np.column_stack(columns).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def agent() -> Agent:
+    x, times = rows(400), np.linspace(0, 10 * DAY_MS, 400).astype(np.int64)
+    fraud = (x[:, 0] > 40) | (x[:, 2] == 3)
+    genome = Genome(experts=3, hidden=4, bins=4, epochs_max=3)
+    return train(genome, x, fraud, times, feature_names=NAMES, categorical=frozenset({"country"}), threads=1)
+
+
+@pytest.fixture(scope="module")
+def ref(agent: Agent, tmp_path_factory: pytest.TempPathFactory) -> AgentRef:
+    folder = tmp_path_factory.mktemp("agents") / agent.id
+    return AgentRef(id=AgentId(agent.id), folder=str(folder), checksum=save_agent(agent, folder))
+
+
+@pytest.fixture
+def host() -> Iterator[InlineHost]:
+    made = InlineHost(SERVICE, RULES)
+    yield made
+    made.load([])
+
+
+def wide(x: np.ndarray) -> np.ndarray:
+    return np.column_stack([x[:, 2], np.zeros(len(x)), x[:, 1], x[:, 0]]).astype(np.float32)
+
+
+def test_a_sealed_agent_scores_what_it_would_score_inline(agent: Agent, ref: AgentRef, host: InlineHost) -> None:
+    x = rows(200, seed=1)
+    host.load([replace(ref, sealed=True)])
+    np.testing.assert_array_equal(host.score([ref.id], wide(x))[:, 0], agent.logits(x))
+    added = host.contributions([ref.id], np.ones(1), wide(x[:3]))
+    np.testing.assert_allclose(added[:, [3, 2, 0]], agent.contributions(x[:3]), atol=1e-6)
+
+
+def test_a_hidden_number_is_the_median_and_a_hidden_category_unknown(
+    agent: Agent, ref: AgentRef, host: InlineHost
+) -> None:
+    x = rows(200, seed=1)
+    blank = x.copy()
+    blank[:, 0] = agent.inputs.median[0]
+    blank[:, 2] = 77.0  # a code that training never saw
+    host.load([replace(ref, sealed=True, visible=("hour",))])
+    np.testing.assert_array_equal(host.score([ref.id], wide(x))[:, 0], agent.logits(blank))
+    assert not host.contributions([ref.id], np.ones(1), wide(x[:3]))[:, [0, 1, 3]].any()
+
+
+def test_a_sealed_agent_that_dies_is_missing_and_the_rest_decide(ref: AgentRef, host: InlineHost) -> None:
+    stranger = replace(ref, id=AgentId("stranger"), sealed=True)
+    host.load([ref, stranger])
+    near = host._seats[stranger.id].agent
+    assert isinstance(near, SealedAgent)
+    assert near._process is not None
+    near._process.kill()
+    near._process.wait()
+    logits = host.score([ref.id, stranger.id], wide(rows(5)))
+    assert np.isfinite(logits[:, 0]).all()
+    assert np.isnan(logits[:, 1]).all()
+
+
+def test_an_agent_that_is_let_go_takes_its_process_along(ref: AgentRef, host: InlineHost) -> None:
+    host.load([replace(ref, sealed=True)])
+    near = host._seats[ref.id].agent
+    assert isinstance(near, SealedAgent)
+    process = near._process
+    assert process is not None
+    host.load([])
+    assert process.poll() is not None
+
+
+def test_weights_that_changed_on_the_way_give_no_score(ref: AgentRef, host: InlineHost) -> None:
+    host.load([replace(ref, sealed=True, checksum="0" * 64)])
+    assert np.isnan(host.score([ref.id], wide(rows(5)))).all()
