@@ -45,7 +45,7 @@ def roster(
         return
     out = console()
     frozen = ", frozen by hand" if now.frozen else ""
-    out.print(f"epoch {now.epoch}, judged up to {_date(now.day)}{frozen}")
+    out.print(f"epoch {now.epoch}, judged up to {date_of(now.day)}{frozen}")
     out.print(_lineup_table(now))
     if any(seat.probations for seat in now.seats):
         out.print(_probation_table(now))
@@ -93,7 +93,7 @@ def _seat_cells(seat: Seat, now: Roster) -> tuple[str, ...]:
         seat.slot,
         seat.incumbent,
         str(seat.since_epoch),
-        _date(seat.since_day),
+        date_of(seat.since_day),
         seat.standing,
         _reward(now, seat.incumbent),
         ", ".join(seat.bench),
@@ -115,14 +115,14 @@ def _probation_table(now: Roster) -> Table:
 def _trial_cells(trial: Trial) -> tuple[str, ...]:
     counts = (str(trial.days), str(trial.frauds))
     e_value = f"{math.exp(min(trial.log_up, 700.0)):.3g}"
-    return (trial.agent, trial.family, trial.stage, _date(trial.since), *counts, e_value, f"{trial.bound:g}")
+    return (trial.agent, trial.family, trial.stage, date_of(trial.since), *counts, e_value, f"{trial.bound:g}")
 
 
 def _ledger_table(entries: Sequence[Entry]) -> Table:
     table = Table("seq", "day", "epoch", "what", "slot", "agent", "who", title="ledger")
     table.add_column("why", overflow="fold")
     for e in entries:
-        cells = (str(e.seq), _date(Day(e.event_day)), str(e.epoch), e.kind, e.slot, e.agent, e.who, e.why)
+        cells = (str(e.seq), date_of(Day(e.event_day)), str(e.epoch), e.kind, e.slot, e.agent, e.who, e.why)
         table.add_row(*cells)
     return table
 
@@ -132,7 +132,8 @@ def _reward(now: Roster, agent: AgentId) -> str:
     return "" if reward is None else f"{1000 * reward:.2f}"
 
 
-def _date(day: Day | None) -> str:
+def date_of(day: Day | None) -> str:
+    """A day as people write it."""
     return "never" if day is None else str(np.datetime64(int(day), "D"))
 
 
