@@ -55,7 +55,7 @@ class Data:
         entities = np.column_stack([scattered(self.card), scattered(table["email"].to_numpy().astype(np.int64))])
         stream = Stream(tx_hash, self.event_time, self.amount, entities, labels)
         state, windows = window_features(stream, SPEC, len(stream))
-        words = [table[name].combine_chunks().indices.to_numpy() + 1 for name in WORDS]
+        words = [table[name].combine_chunks().indices.fill_null(-1).to_numpy() + 1 for name in WORDS]
         numbers = [table[name].to_numpy() for name in NUMBERS]
         self.x = np.column_stack([*numbers, *words, windows]).astype(np.float32)
         self.names = (*NUMBERS, *WORDS, *state.names)
