@@ -68,7 +68,7 @@ def full_rule(
     promote = enough & (log_e(seen, VALUES) >= np.log(1 / rules.alpha))
     worse = enough & (log_e(seen, -VALUES) >= np.log(rules.worse_at))
     futile = enough & (log_e(seen, margin - VALUES) >= np.log(rules.futile_at))
-    limit = (frauds >= rules.frauds_max) | (days >= rules.days_max)
+    limit = (enough & (frauds >= rules.frauds_max)) | (days >= rules.days_max)
     verdict = np.select([promote, worse, futile, limit], [PROMOTE, WORSE, FUTILE, LIMIT], WAIT)
     ended = verdict != WAIT
     look = np.where(ended.any(axis=1), ended.argmax(axis=1), seen.shape[1] - 1)

@@ -48,7 +48,8 @@ def advance(probation: Probation, cohort: Cohort, thresholds: Thresholds) -> tup
 def verdict(probation: Probation) -> Verdict:
     """What the evidence so far asks for.
 
-    Minimums only delay, futility and limits only stop early: none of them raises the error.
+    Minimums only delay, futility and limits only stop early: none of them raises the error. The limit of frauds waits for
+    the minimums too: on a busy stream it would else end every probation before the days that a promotion needs.
     """
     rules = probation.rules
     if probation.unsafe:
@@ -62,7 +63,7 @@ def verdict(probation: Probation) -> Verdict:
         return "worse"
     if enough and probation.e.log_futility >= math.log(rules.futile_at):
         return "futile"
-    if probation.frauds >= rules.frauds_max or probation.days >= rules.days_max:
+    if (enough and probation.frauds >= rules.frauds_max) or probation.days >= rules.days_max:
         return "limit"
     return "wait"
 

@@ -102,6 +102,11 @@ def test_probation_ends_at_its_limit(limit: dict[str, int]) -> None:
     assert verdict(judged(**limit)) == "limit"
 
 
+def test_limit_of_frauds_waits_for_the_days_that_a_promotion_needs() -> None:
+    assert verdict(judged(frauds=600, days=2)) == "wait"
+    assert verdict(judged(frauds=600, days=3)) == "limit"
+
+
 def test_reason_is_a_sentence_with_its_numbers() -> None:
     p = judged(
         frauds=58,
