@@ -48,8 +48,8 @@ def advance(probation: Probation, cohort: Cohort, thresholds: Thresholds) -> tup
 def verdict(probation: Probation) -> Verdict:
     """What the evidence so far asks for.
 
-    Minimums only delay, futility and limits only stop early: none of them raises the error. The limit of frauds waits for
-    the minimums too: on a busy stream it would else end every probation before the days that a promotion needs.
+    Minimums only delay, futility and limits only stop early: none of them raises the error. The limit of frauds waits
+    for the minimums too: on a busy stream it would else end every probation before the days that a promotion needs.
     """
     rules = probation.rules
     if probation.unsafe:
