@@ -11,6 +11,7 @@ import errno
 import os
 import platform
 import struct
+import time
 from dataclasses import dataclass
 
 from rlfa.errors import RlfaError
@@ -23,6 +24,7 @@ _SECCOMP_TSYNC = 1
 _ALLOW, _REFUSE, _KILL = 0x7FFF0000, 0x00050000 | errno.EPERM, 0x80000000
 _LOAD, _JUMP_EQUAL, _RETURN = 0x20, 0x15, 0x06  # classic BPF: ld word, jeq constant, ret constant
 _OFFSET_NUMBER, _OFFSET_ARCH = 0, 4  # in struct seccomp_data
+_ENDING_THREADS_S = 1.0
 
 
 class SealError(RlfaError):
@@ -97,13 +99,21 @@ def seal() -> None:
         SealError: the kernel refuses, or another thread would stay outside.
     """
     refuse_unavailable()
-    threads = len(os.listdir("/proc/self/task"))
+    threads = _threads_at_rest()
     if threads != 1:
         raise SealError("sealed agents", f"{threads} threads in the process", "one, as Landlock seals one")
     if _LIBC.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
         raise SealError("sealed agents", f"no_new_privs refused ({_reason()})", "a kernel that grants it")
     _take_files_and_network()
     _take_system_calls()
+
+
+def _threads_at_rest() -> int:
+    """How many threads there are once those that a library's start left behind have ended, or the wait is over."""
+    until = time.monotonic() + _ENDING_THREADS_S
+    while (threads := len(os.listdir("/proc/self/task"))) > 1 and time.monotonic() < until:
+        time.sleep(0.005)
+    return threads
 
 
 def _take_files_and_network() -> None:
