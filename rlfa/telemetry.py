@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import MutableMapping
+from typing import TextIO
 
 import structlog
 
@@ -37,10 +38,10 @@ def drop_unknown_keys(
     return event_dict
 
 
-def configure_logs(level: str = "info", *, stream: object = None) -> None:
+def configure_logs(level: str = "info", *, stream: TextIO | None = None) -> None:
     """JSON lines on stderr; for a person where stderr is a terminal."""
     out = stream or sys.stderr
-    is_terminal = bool(getattr(out, "isatty", lambda: False)())
+    is_terminal = out.isatty()
     renderer: structlog.typing.Processor = (
         structlog.dev.ConsoleRenderer() if is_terminal else structlog.processors.JSONRenderer()
     )
@@ -52,7 +53,8 @@ def configure_logs(level: str = "info", *, stream: object = None) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(out),  # type: ignore[arg-type]  # any text stream will do
+        # Looked up at each line: whoever replaces stderr for a while closes what it put there.
+        logger_factory=lambda *_: structlog.PrintLogger(stream or sys.stderr),
         cache_logger_on_first_use=False,
     )
 

@@ -188,7 +188,9 @@ class ApacheKafka:
         tool = self.home / "bin" / "kafka-storage.sh"
         if not tool.exists():
             raise BrokerError("--kafka-home", str(self.home), "an unpacked Apache Kafka, with bin/kafka-storage.sh")
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[:22]
+        random = uuid.uuid4().bytes
+        # Without the first bit it begins with a letter: an id that begins with a dash reads as an option.
+        cluster = base64.urlsafe_b64encode(bytes([random[0] & 0x7F]) + random[1:]).decode()[:22]
         done = subprocess.run(  # noqa: S603  # the Kafka that the user named
             [
                 str(tool),

@@ -82,7 +82,8 @@ def test_a_process_that_fails_gives_no_score_and_is_started_again(fault: str, mo
     assert np.isnan(agent.logits(X)).all()
 
 
-def test_a_process_that_keeps_dying_is_not_started_again_at_once() -> None:
+def test_a_process_that_keeps_dying_is_not_started_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rlfa.hosts.sealed.RESTART_S", 3600.0)
     agent = child("die")
     try:
         assert np.isnan(agent.logits(X)).all()
