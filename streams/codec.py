@@ -293,13 +293,28 @@ def raw_feature_names(spec: StreamSpec) -> tuple[str, ...]:
 
 def raw_features(tx: Transactions, spec: StreamSpec) -> NDArray[np.float32]:
     """float32[n, r], columns as `raw_feature_names`: amount, UTC hour, weekend, night (until 6 h), fields, codes."""
-    days, in_day = np.divmod(tx.event_time, 24 * HOUR_MS)
+    codes = [category_codes(tx.categorical[f]) for f in categories(spec)]
+    return raw_matrix(tx.event_time, tx.amount, [*(tx.numeric[f] for f in spec.numeric), *codes])
+
+
+def raw_matrix(
+    event_time: NDArray[np.int64], amount: NDArray[np.float64], fields: Sequence[NDArray[np.floating]]
+) -> NDArray[np.float32]:
+    """float32[n, r]: amount, UTC hour, weekend, night, then the fields.
+
+    Args:
+        event_time: int64[n], ms UTC.
+        amount: float64[n].
+        fields: columns of n numbers or category codes.
+    """
+    days, in_day = np.divmod(event_time, 24 * HOUR_MS)
     hour = in_day / HOUR_MS
     weekend = ((days + 3) % 7) >= 5  # day 0 of 1970 was a Thursday
     night = np.floor(hour) <= NIGHT_UNTIL_HOUR
-    columns = [tx.amount, hour, weekend, night, *(tx.numeric[f] for f in spec.numeric)]
-    codes = [category_codes(tx.categorical[f]) for f in categories(spec)]
-    return np.stack([np.asarray(c, np.float32) for c in (*columns, *codes)], axis=1)
+    matrix = np.empty((len(event_time), 4 + len(fields)), np.float32)
+    for j, column in enumerate((amount, hour, weekend, night, *fields)):
+        matrix[:, j] = column
+    return matrix
 
 
 def category_codes(texts: Sequence[str | None]) -> NDArray[np.float32]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlfa.hosts.scoring import Features, Host, HostError
-from rlfa.lanes.watermarks import TOO_FAR_AHEAD, TOO_OLD, Watermarks
+from rlfa.lanes.watermarks import OK, TOO_FAR_AHEAD, TOO_OLD, Watermarks
 from rlfa.lineup.actions import ACTIONS, choose, combine
 from rlfa.lineup.reasons import strongest
 from rlfa.lineup.slots import Lineup
@@ -37,6 +37,8 @@ from streams.features.windows import FeatureState, LabelEvents
 from streams.kafka.source import Record
 from streams.spec import StreamSpec
 
+DUPLICATE = 3  # beside the watermarks' verdicts
+
 
 @dataclass(frozen=True, slots=True)
 class Absorbed:
@@ -53,6 +55,33 @@ class Absorbed:
     features: Features
     labels: LabelRows
     dead: list[DeadLetter]
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What the feature state made of n rows.
+
+    Attributes:
+        verdict: uint8[n], see `rlfa.lanes.watermarks`, or `DUPLICATE`.
+        kept: intp[k], the rows taken in, in event-time order.
+        windows: float32[k, w], their window features.
+        given_up: labels whose transaction never came.
+    """
+
+    verdict: NDArray[np.uint8]
+    kept: NDArray[np.intp]
+    windows: Features
+    given_up: list[Waiting]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a lineup makes of n rows: logits float32[n, k] of all its agents, score float64[n], action int8[n]."""
+
+    logits: NDArray[np.float32]
+    score: NDArray[np.float64]
+    action: NDArray[np.int8]
+    degraded: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,25 +120,48 @@ class Intake:
         """Decode a batch, refuse what can't be read, and take the rest into the feature state."""
         labels, dead = self._read_labels(label_records)
         decoded, unread = self.transactions.decode(records)
+        taken = self.take(decoded.partition, decoded.tx_hash, decoded.event_time, decoded.amount, decoded.entities)
         by_place = {(r.partition, r.offset): r for r in records}
-        verdict = self.watermarks.admit(decoded.partition, decoded.event_time)
         dead += unread
-        dead += _refused(decoded, verdict == TOO_OLD, EVENT_TIME_TOO_OLD, by_place)
-        dead += _refused(decoded, verdict == TOO_FAR_AHEAD, EVENT_TIME_TOO_FAR_AHEAD, by_place)
-        admitted = np.flatnonzero(verdict == 0)
+        dead += _refused(decoded, taken.verdict == TOO_OLD, EVENT_TIME_TOO_OLD, by_place)
+        dead += _refused(decoded, taken.verdict == TOO_FAR_AHEAD, EVENT_TIME_TOO_FAR_AHEAD, by_place)
+        dead += _refused(decoded, taken.verdict == DUPLICATE, DUPLICATE_ID, by_place)
+        dead += [DeadLetter(label.record, UNKNOWN_TRANSACTION) for label in taken.given_up]
+        kept = decoded.take(taken.kept)
+        return Absorbed(kept, np.hstack([raw_features(kept, self.spec), taken.windows]), labels, dead)
+
+    def take(
+        self,
+        partition: NDArray[np.int32],
+        tx_hash: NDArray[np.uint64],
+        event_time: NDArray[np.int64],
+        amount: NDArray[np.float64],
+        entities: NDArray[np.uint64],
+    ) -> Taken:
+        """Take rows into the feature state, with the labels that are due by then.
+
+        Args:
+            partition: int32[n].
+            tx_hash: uint64[n].
+            event_time: int64[n], ms UTC.
+            amount: float64[n].
+            entities: uint64[n, e].
+        """
+        verdict = self.watermarks.admit(partition, event_time)
+        admitted = np.flatnonzero(verdict == OK)
         # Partitions interleave by chance; event-time order is what the windows of shared entities want.
-        rows = decoded.take(admitted[np.argsort(decoded.event_time[admitted], kind="stable")])
+        rows = admitted[np.argsort(event_time[admitted], kind="stable")]
         due = self.queue.due(self.watermarks.by_partition)
-        updated = self.state.update(rows.tx_hash, rows.event_time, rows.amount, rows.entities, _label_events(due))
-        duplicate = updated.status == 1
-        dead += _refused(rows, duplicate, DUPLICATE_ID, by_place)
+        updated = self.state.update(tx_hash[rows], event_time[rows], amount[rows], entities[rows], _label_events(due))
+        is_duplicate = updated.status == 1
+        verdict[rows[is_duplicate]] = DUPLICATE
         early = [label for label, found in zip(due, updated.labels_found.tolist(), strict=True) if not found]
         given_up = self.queue.unmatched(self._apply(early), self.watermarks.by_partition)
-        dead += [DeadLetter(label.record, UNKNOWN_TRANSACTION) for label in given_up]
-        fresh = np.flatnonzero(~duplicate)
-        kept = rows if len(fresh) == len(rows.tx_id) else rows.take(fresh)
-        windows = updated.features[fresh].astype(np.float32)
-        return Absorbed(kept, np.hstack([raw_features(kept, self.spec), windows]), labels, dead)
+        return Taken(verdict, rows[~is_duplicate], updated.features[~is_duplicate].astype(np.float32), given_up)
+
+    def settle(self) -> None:
+        """Mark the transactions of every label that waits: each counts from the time at which it became known."""
+        self._apply(self.queue.drained())
 
     def _read_labels(self, records: Sequence[Record]) -> tuple[LabelRows, list[DeadLetter]]:
         decoded, dead = self.labels.decode(records)
@@ -150,17 +202,11 @@ def decide(
     Raises:
         HostError: no agent scored some row.
     """
-    tx, x = absorbed.transactions, absorbed.features
-    deciding, agents = lineup.incumbents, lineup.agents
-    weights = np.array([slot.weight for slot in lineup.slots])
-    logits = host.score(agents, x)
-    votes = logits[:, : len(deciding)]
-    if not np.isfinite(votes).any(axis=1).all():
-        raise HostError("no agent of the lineup scored the batch")
-    score, degraded = combine(votes, weights)
-    action = choose(score, tx.amount, costs)
+    tx, deciding = absorbed.transactions, lineup.incumbents
+    judged = judge(absorbed.features, tx.amount, lineup, host, costs)
+    score, action, degraded = judged.score, judged.action, judged.degraded
     reasons = _reasons(absorbed, np.flatnonzero(action), spec, feature_names, lineup, host)
-    votes_p = 1.0 / (1.0 + np.exp(-votes.astype(np.float64)))
+    votes_p = 1.0 / (1.0 + np.exp(-judged.logits[:, : len(deciding)].astype(np.float64)))
     columns = (score.tolist(), action.tolist(), degraded.tolist(), tx.event_time.tolist(), votes_p.tolist())
     decisions = [
         Decision(
@@ -177,7 +223,28 @@ def decide(
         )
         for i, (s, a, is_degraded, t, ps) in enumerate(zip(*columns, strict=True))
     ]
-    return Decided(decisions, _rows(absorbed, logits, score, action, degraded, lineup))
+    return Decided(decisions, _rows(absorbed, judged, lineup))
+
+
+def judge(x: Features, amount: NDArray[np.float64], lineup: Lineup, host: Host, costs: Costs) -> Judged:
+    """Scores and actions for a batch, by one lineup.
+
+    Args:
+        x: float32[n, d], columns as the host was told.
+        amount: float64[n].
+        lineup: who decides and who only watches.
+        host: holds all of the lineup's agents.
+        costs: of the user.
+
+    Raises:
+        HostError: no agent scored some row.
+    """
+    logits = host.score(lineup.agents, x)
+    votes = logits[:, : len(lineup.incumbents)]
+    if not np.isfinite(votes).any(axis=1).all():
+        raise HostError("no agent of the lineup scored the batch")
+    score, degraded = combine(votes, np.array([slot.weight for slot in lineup.slots]))
+    return Judged(logits, score, choose(score, amount, costs), degraded)
 
 
 def columns_of(intake: Intake, lineup: Lineup) -> Columns:
@@ -214,14 +281,7 @@ def _reasons(
     }
 
 
-def _rows(
-    absorbed: Absorbed,
-    logits: NDArray[np.float32],
-    score: NDArray[np.float64],
-    action: NDArray[np.int8],
-    degraded: NDArray[np.bool_],
-    lineup: Lineup,
-) -> DecisionRows:
+def _rows(absorbed: Absorbed, judged: Judged, lineup: Lineup) -> DecisionRows:
     tx = absorbed.transactions
     return DecisionRows(
         tx_id=tx.tx_id,
@@ -232,10 +292,10 @@ def _rows(
         amount=tx.amount,
         entities=tx.entities,
         features=absorbed.features,
-        logits=logits,
-        score=score.astype(np.float32),
-        action=action,
-        degraded=degraded,
+        logits=judged.logits,
+        score=judged.score.astype(np.float32),
+        action=judged.action,
+        degraded=judged.degraded,
         epoch=lineup.epoch,
     )
 

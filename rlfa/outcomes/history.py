@@ -43,6 +43,7 @@ def absorb_history(
         if len(absorbed.labels.tx_hash):
             rows.append_labels(absorbed.labels)
     rows.close()
+    intake.settle()
     _hand_over(service, intake, partitions)
     return taken
 

@@ -170,19 +170,7 @@ class Journal:
     def append_decisions(self, rows: DecisionRows) -> None:
         """Write rows through to the operating system, each to its event day's file."""
         assert self.columns is not None
-        schema = self.columns.schema()
-        days = rows.event_time // DAY_MS
-        batch = pa.record_batch(
-            [
-                pa.array(rows.tx_id, pa.string()),
-                *(pa.array(a) for a in (rows.tx_hash, rows.partition, rows.offset, rows.event_time)),
-                *(pa.array(a) for a in (rows.amount, rows.score, rows.action, rows.degraded)),
-                pa.array(np.full(len(rows.tx_id), rows.epoch, np.int64)),
-                *(_wide(a) for a in (rows.entities, rows.features, rows.logits)),
-            ],
-            schema=schema,
-        )
-        self._append_by_day(DECISIONS, batch, days)
+        self._append_by_day(DECISIONS, record_batch(rows, self.columns), rows.event_time // DAY_MS)
 
     def append_labels(self, labels: LabelRows) -> None:
         """Write labels through to the operating system, each to the file of the day it became known."""
@@ -227,6 +215,20 @@ class Journal:
             raise JournalError(str(folder), error, "a folder that the service may write") from error
         self._next += 1
         return _Segment(sink, pa.ipc.new_stream(sink, schema))
+
+
+def record_batch(rows: DecisionRows, columns: Columns) -> pa.RecordBatch:
+    """Rows as a decisions file holds them."""
+    return pa.record_batch(
+        [
+            pa.array(rows.tx_id, pa.string()),
+            *(pa.array(a) for a in (rows.tx_hash, rows.partition, rows.offset, rows.event_time)),
+            *(pa.array(a) for a in (rows.amount, rows.score, rows.action, rows.degraded)),
+            pa.array(np.full(len(rows.tx_id), rows.epoch, np.int64)),
+            *(_wide(a) for a in (rows.entities, rows.features, rows.logits)),
+        ],
+        schema=columns.schema(),
+    )
 
 
 def days(root: Path, kind: str) -> list[int]:

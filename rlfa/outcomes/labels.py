@@ -69,6 +69,12 @@ class LabelQueue:
             (given_up if too_long else self._unmatched).append(label)
         return given_up
 
+    def drained(self) -> list[Waiting]:
+        """Take out every label, in event-time order."""
+        everything = sorted((*self._heap, *self._unmatched))
+        self._heap, self._unmatched = [], []
+        return everything
+
     def first_offsets(self) -> dict[int, int]:
         """Per partition the smallest offset still held: where a replay has to read from."""
         first: dict[int, int] = {}

@@ -6,7 +6,7 @@ known when the day's label delay had passed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +25,8 @@ LOGIT = "logit:"
 FEATURE = "feature:"
 ENTITY = "entity:"
 ROW_GROUP = 65_536  # rows that are read to explain one of them
+
+KnownLabel = tuple[int, bool, str]  # since when, ms UTC; is it fraud; who says so
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,20 +70,37 @@ def close_day(journals: Path, root: Path, day: Day, label_delay_ms: int) -> Path
         return None
     rows = _last_tries(pa.concat_tables(tables, promote_options="default"))
     closes_at = (int(day) + 1) * DAY_MS + label_delay_ms
-    labels = _newest_labels(_labels_between(journals, day, closes_at))
-    known = [labels.get(int(h)) for h in rows["tx_hash"].to_numpy()]
-    rows = rows.append_column("label", pa.array([label is not None and label[1] for label in known]))
+    return write_day(with_labels(rows, _newest_labels(_labels_between(journals, day, closes_at))), root, day)
+
+
+def with_labels(rows: pa.Table, labels: Mapping[int, KnownLabel], unknown: Container[int] = ()) -> pa.Table:
+    """A day's rows beside their labels, in the order of event time.
+
+    Args:
+        rows: wide, as `widened` makes them.
+        labels: the newest of each transaction, by the hash of its id; one without counts as genuine.
+        unknown: hashes of transactions whose truth nobody will ever know; their label is null.
+    """
+    hashes = rows["tx_hash"].to_numpy().tolist()
+    known = [labels.get(h) for h in hashes]
+    is_fraud = [None if h in unknown else k is not None and k[1] for h, k in zip(hashes, known, strict=True)]
+    rows = rows.append_column("label", pa.array(is_fraud, pa.bool_()))
     rows = rows.append_column("label_time", pa.array([None if k is None else k[0] for k in known], pa.int64()))
     rows = rows.append_column("label_source", pa.array([None if k is None else k[2] for k in known], pa.string()))
-    return _write(rows.sort_by([("event_time", "ascending"), ("tx_hash", "ascending")]), path_of(root, day))
+    return rows.sort_by([("event_time", "ascending"), ("tx_hash", "ascending")])
 
 
 def load_cohort(path: Path) -> Cohort:
     """A closed day as the free-agency manager takes it."""
-    table = pq.read_table(path)
     day = np.datetime64(path.stem.removeprefix("day="), "D").astype(int)
+    return cohort_of(pq.read_table(path), Day(int(day)))
+
+
+def cohort_of(table: pa.Table, day: Day) -> Cohort:
+    """The rows of a closed day whose truth is known."""
+    table = _labelled(table)
     return Cohort(
-        day=Day(int(day)),
+        day=day,
         tx_hash=table["tx_hash"].to_numpy(),
         event_time=table["event_time"].to_numpy(),
         amount=table["amount"].to_numpy(),
@@ -95,7 +114,7 @@ def load_cohort(path: Path) -> Cohort:
 
 def load_training(paths: Sequence[Path]) -> TrainingSet:
     """The rows of several closed days, with the features that all of them have."""
-    tables = [pq.read_table(p) for p in paths]
+    tables = [_labelled(pq.read_table(p)) for p in paths]
     names = _common([_names(t, FEATURE) for t in tables])
     columns = [FEATURE + n for n in names]
     table = pa.concat_tables([t.select(["label", "event_time", "amount", *columns]) for t in tables])
@@ -147,15 +166,19 @@ def _labels_between(journals: Path, day: Day, closes_at: int) -> Iterable[pa.Tab
                 yield table.filter(pc.less_equal(table["event_time"], closes_at))
 
 
-def _newest_labels(tables: Iterable[pa.Table]) -> dict[int, tuple[int, bool, str]]:
+def _newest_labels(tables: Iterable[pa.Table]) -> dict[int, KnownLabel]:
     """By transaction: when known, the truth, the source. At the same moment fraud wins, so that order says nothing."""
-    newest: dict[int, tuple[int, bool, str]] = {}
+    newest: dict[int, KnownLabel] = {}
     for table in tables:
         columns = (table[c].to_pylist() for c in ("tx_hash", "event_time", "is_fraud", "source"))
         for tx_hash, known_at, is_fraud, source in zip(*columns, strict=True):
             label = (known_at, is_fraud, source)
             newest[tx_hash] = max(newest.get(tx_hash, label), label)
     return newest
+
+
+def _labelled(table: pa.Table) -> pa.Table:
+    return table.filter(pc.is_valid(table["label"])) if table["label"].null_count else table
 
 
 def _names(table: pa.Table, prefix: str) -> tuple[str, ...]:
@@ -171,7 +194,9 @@ def _floats(table: pa.Table, name: str) -> NDArray[np.float32]:
     return np.asarray(table[name].to_numpy(zero_copy_only=False), np.float32)
 
 
-def _write(table: pa.Table, path: Path) -> Path:
+def write_day(table: pa.Table, root: Path, day: Day) -> Path:
+    """Write a closed day's Parquet file, in one step."""
+    path = path_of(root, day)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     pq.write_table(table, partial, compression="zstd", row_group_size=ROW_GROUP)
