@@ -30,7 +30,7 @@ from rlfa.trainers.first_lineup import stored
 from rlfa.trainers.orders import Delivery, Order
 from rlfa.trainers.training import window
 
-POLICY = "threshold"
+POLICY = "bandit"
 
 
 @dataclass(slots=True)

@@ -60,7 +60,7 @@ def entries_of(
     *,
     at: EventTime,
     recorded_at: int,
-    policy: str = "threshold",
+    policy: str = "bandit",
     who: str = "manager",
     step: str = "",
 ) -> tuple[Entry, ...]:

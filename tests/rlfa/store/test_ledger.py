@@ -131,7 +131,7 @@ def test_reading_goes_on_after_a_place(store: Store) -> None:
 def test_entries_say_what_who_why_and_when(store: Store) -> None:
     append(store, *start())
     (entry,) = read(store)
-    assert (entry.kind, entry.who, entry.policy, entry.epoch) == ("EpochChanged", "manager", "threshold", 1)
+    assert (entry.kind, entry.who, entry.policy, entry.epoch) == ("EpochChanged", "manager", "bandit", 1)
     assert (entry.event_day, entry.event_at, entry.recorded_at) == (99, 1_000, 2_000)
     assert entry.event == start()[1][0]
 
