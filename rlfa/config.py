@@ -15,6 +15,7 @@ from sqlalchemy.exc import ArgumentError
 
 from agents.genome import Genome
 from rlfa.errors import ConfigError
+from rlfa.free_agency.policies.registry import policy_of
 from rlfa.free_agency.rules import FreeAgencyRules
 from rlfa.hosts.sealed import SealRules
 from streams.kafka.settings import KafkaSettings
@@ -201,13 +202,14 @@ def load_service(path: Path) -> Service:
     """Read `rlfa.toml` and the stream spec that it names.
 
     Raises:
-        ConfigError: a key is unknown, a value is out of bounds, a file is missing or not writable.
+        ConfigError: a key is unknown, a value is out of bounds, a policy or file is missing or unfit.
         streams.errors.StreamsError: the stream spec is wrong.
     """
     settings = parse_settings(_read(path), str(path))
     root = path.resolve().parent
     service = Service(settings=settings, spec=load_spec(root / settings.stream), root=str(root))
     _refuse_unfit_database(settings, path)
+    policy_of(settings.free_agency)
     _refuse_unfit_slots(settings, path)
     _refuse_split_entities(service, path)
     _ensure_writable(service.state, path)

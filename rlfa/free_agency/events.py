@@ -118,7 +118,7 @@ class EvidenceAdded(_Event, frozen=True, kw_only=True):
 
 
 class PromotionHeld(_Event, frozen=True, kw_only=True):
-    """A challenger has its evidence, but a limit on swaps stands against it."""
+    """A challenger has its evidence, but a limit on swaps stands against it, or the policy waits."""
 
     log_up: float
     bound: float
@@ -177,7 +177,7 @@ class RolledBack(_Event, frozen=True, kw_only=True):
     since: Day
     """The day that event time had reached: from about then on it decides."""
     cause: str
-    """guard (the newcomer lost too often), unsafe (it didn't score), or by hand: cut, hand."""
+    """guard (the newcomer lost too often), unsafe (it didn't score), policy, or by hand: cut, hand."""
     rows: int
     frauds: int
     days: int
@@ -187,7 +187,7 @@ class Released(_Event, frozen=True, kw_only=True):
     """An agent is out."""
 
     cause: str
-    """worse, futile, limit, unsafe, stale, guard, or by hand: cut, hand."""
+    """worse, futile, limit, unsafe, stale, guard, policy, or by hand: cut, hand."""
     log_up: float = 0.0
     log_down: float = 0.0
     log_futility: float = 0.0

@@ -15,6 +15,8 @@ from rlfa.config import Service
 from rlfa.free_agency.events import Event, TrainingRequested
 from rlfa.free_agency.manager import step
 from rlfa.free_agency.manual import obey
+from rlfa.free_agency.policies.policy import Policy
+from rlfa.free_agency.policies.registry import policy_of
 from rlfa.free_agency.scouting import BanditScout, Scout
 from rlfa.free_agency.state import Candidate, ManagerState, Request
 from rlfa.lineup.plan import Plan
@@ -30,8 +32,6 @@ from rlfa.trainers.first_lineup import stored
 from rlfa.trainers.orders import Delivery, Order
 from rlfa.trainers.training import window
 
-POLICY = "bandit"
-
 
 @dataclass(slots=True)
 class FrontOffice:
@@ -42,6 +42,7 @@ class FrontOffice:
         store: with the first lineup in its ledger.
         state: after the ledger's newest step.
         scout: chooses the genomes to train.
+        policy: chooses each slot's move.
         delivered: candidates that the next cohort's step will take.
     """
 
@@ -49,6 +50,7 @@ class FrontOffice:
     store: Store
     state: ManagerState
     scout: Scout
+    policy: Policy
     delivered: list[Candidate] = field(default_factory=list)
 
     @classmethod
@@ -57,9 +59,11 @@ class FrontOffice:
 
         Raises:
             StoreError: no database, or nothing in its ledger.
+            ConfigError: the settings name a policy that isn't there.
         """
         store = Store.open(service.database)
-        return cls(service, store, last_state(store), BanditScout(tuple(service.settings.genomes)))
+        scout, policy = BanditScout(tuple(service.settings.genomes)), policy_of(service.settings.free_agency)
+        return cls(service, store, last_state(store), scout, policy)
 
     def resume(self) -> None:
         """Go on from the ledger: a write without an answer may have landed, with the candidates that it took.
@@ -83,8 +87,8 @@ class FrontOffice:
             StoreError: the store is away; nothing has changed.
         """
         before, rules = self.state, self.service.settings.free_agency
-        state, events = step(before, cohort, self.delivered, rules, now, scout=self.scout)
-        entries = entries_of(events, state, at=now, recorded_at=recorded_at, policy=POLICY)
+        state, events = step(before, cohort, self.delivered, rules, now, scout=self.scout, policy=self.policy)
+        entries = entries_of(events, state, at=now, recorded_at=recorded_at, policy=self.policy.name)
         with self.store.transaction() as session:
             Ledger(session).append(entries)
             Rewards(session).add(rewards_of(events, before.lineup))

@@ -10,19 +10,23 @@ from rlfa.errors import RlfaError
 from rlfa.free_agency.events import EpochChanged, Event
 from rlfa.free_agency.newcomers import roll_back, watch_newcomers
 from rlfa.free_agency.payoffs import take_payoffs
+from rlfa.free_agency.play import play
+from rlfa.free_agency.policies.policy import Policy
+from rlfa.free_agency.policies.registry import policy_of
 from rlfa.free_agency.rules import FreeAgencyRules
 from rlfa.free_agency.scouting import Scout
-from rlfa.free_agency.signing import drop_stale, order_trainings, sign_candidates, start_probations
+from rlfa.free_agency.signing import drop_stale, sign_candidates, start_probations
 from rlfa.free_agency.standings import take_rewards, take_thresholds, watch_incumbents
 from rlfa.free_agency.state import Candidate, ManagerState, SlotState
-from rlfa.free_agency.swaps import add_evidence, clear_bench, end_changed_tests, promote, release_losers
+from rlfa.free_agency.swaps import add_evidence, clear_bench, end_changed_tests, release_losers
 from rlfa.free_agency.turn import Moment, Part, Turn
 from rlfa.free_agency.weights import take_weights
 from rlfa.lineup.slots import AgentId, Day, Epoch, EventTime, Slot, SlotId, day_of
 from rlfa.outcomes.cohorts import Cohort
 
-# Evidence comes before the day's thresholds, which are for the cohorts after it; a swap before the
-# weights, so that a newcomer's is capped, and before new probations, which are then against the new incumbent.
+# Evidence comes before the day's thresholds, which are for the cohorts after it; what trainers brought before the
+# policy's move, which scouts for nobody while somebody waits; a swap before the weights, so that a newcomer's is
+# capped, and before new probations, which are then against the new incumbent.
 _PARTS: tuple[Part, ...] = (
     take_rewards,
     watch_incumbents,
@@ -32,13 +36,12 @@ _PARTS: tuple[Part, ...] = (
     take_thresholds,
     release_losers,
     roll_back,
-    promote,
-    clear_bench,
-    take_weights,
     sign_candidates,
     drop_stale,
+    play,
+    clear_bench,
+    take_weights,
     start_probations,
-    order_trainings,
 )
 
 
@@ -96,6 +99,7 @@ def step(
     now: EventTime,
     *,
     scout: Scout,
+    policy: Policy | None = None,
     scout_early: Collection[SlotId] = (),
 ) -> tuple[ManagerState, tuple[Event, ...]]:
     """Take one closed cohort.
@@ -110,6 +114,7 @@ def step(
         rules: of the user.
         now: event time that the stream has reached, ms UTC.
         scout: chooses the genomes to train.
+        policy: chooses each slot's move; that of the rules where none is given.
         scout_early: slots that unlabelled drift asks to scout for, before a matured cohort can say so.
 
     Returns:
@@ -130,6 +135,7 @@ def step(
         cohort=cohort,
         candidates=tuple(candidates),
         scout=scout,
+        policy=policy or policy_of(rules),
         scout_early=frozenset(scout_early),
     )
     before, events = state, tuple[Event, ...]()

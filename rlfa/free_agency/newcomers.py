@@ -12,7 +12,7 @@ from rlfa.free_agency.events import Event, GuardAdded, Released, RollbackHeld, R
 from rlfa.free_agency.guard import esr_step
 from rlfa.free_agency.moves import cool_down, start_guard, swap_back
 from rlfa.free_agency.probation import advance, recalls
-from rlfa.free_agency.state import Benched, Guard, ManagerState, SlotState
+from rlfa.free_agency.state import Guard, ManagerState, SlotState
 from rlfa.free_agency.turn import Turn, each_slot
 from rlfa.lineup.slots import Epoch
 
@@ -25,7 +25,10 @@ def watch_newcomers(state: ManagerState, turn: Turn) -> tuple[ManagerState, tupl
 
 
 def roll_back(state: ManagerState, turn: Turn) -> tuple[ManagerState, tuple[Event, ...]]:
-    """Undo the swaps whose newcomers do worse than the bench; no limit on swaps stands against that but a freeze."""
+    """Undo the swaps whose newcomers do worse than the bench; no limit on swaps stands against that but a freeze.
+
+    The paper's rule knows no such alarm: under a policy without evidence only a newcomer that gives no score goes.
+    """
     return each_slot(state, lambda slot: _roll_back(slot, state, turn))
 
 
@@ -92,6 +95,8 @@ def _roll_back(slot: SlotState, state: ManagerState, turn: Turn) -> tuple[SlotSt
     guard, alarm_at = slot.guard, turn.rules.guard.false_alarm_days
     if guard is None or not (cause := alarm(guard, alarm_at)):
         return slot, ()
+    if cause == "guard" and not turn.policy.needs_evidence:
+        return slot, ()
     if turn.rules.swaps.freeze:
         held = RollbackHeld(
             day=turn.day,
@@ -103,14 +108,24 @@ def _roll_back(slot: SlotState, state: ManagerState, turn: Turn) -> tuple[SlotSt
             alarm_at=alarm_at,
         )
         return slot, (held,)
+    return undo_swap(slot, guard, cause, state, turn)
+
+
+def undo_swap(
+    slot: SlotState, guard: Guard, cause: str, state: ManagerState, turn: Turn, *, why: str = ""
+) -> tuple[SlotState, tuple[Event, ...]]:
+    """The agent on the bench has its slot again, and the newcomer is out.
+
+    Args:
+        slot: of the swap.
+        guard: that compares the two.
+        cause: guard, unsafe, or policy.
+        state: that the slot is in.
+        turn: of the step.
+        why: of the policy, before the alarm's figures.
+    """
     to = next(b for b in slot.bench if b.agent == guard.test.challenger)
-    return _rolled_back(slot, guard, to, cause, state, turn)
-
-
-def _rolled_back(
-    slot: SlotState, guard: Guard, to: Benched, cause: Alarm, state: ManagerState, turn: Turn
-) -> tuple[SlotState, Iterable[Event]]:
-    reason = explain(guard, turn.rules.guard.false_alarm_days)
+    reason = "; ".join(filter(None, (why, explain(guard, turn.rules.guard.false_alarm_days))))
     back, returned = swap_back(slot, to, state, turn)
     rolled = RolledBack(
         day=turn.day,
@@ -136,6 +151,6 @@ def _rolled_back(
         frauds=guard.test.frauds,
         days=guard.test.days,
     )
-    if cause == "guard":
+    if cause != "unsafe":
         back = cool_down(back, slot.incumbent, slot.family, turn)
     return back, (rolled, released, *returned)

@@ -135,6 +135,10 @@ class SwapLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 class FreeAgencyRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`[free_agency]` of rlfa.toml."""
 
+    policy: Literal["bandit", "learned", "threshold"] = "bandit"
+    """Who chooses among hold, scout, promote, release and rollback. `bandit` scouts by what past probations showed and
+    promotes on evidence alone; `learned` may wait where `bandit` wouldn't; `threshold` is the paper's rule: a probation
+    of fixed length and the higher reward, without a bound of error and without a guard's alarm."""
     costs: Costs = Costs()
     watch: WatchRules = WatchRules()
     probation: ProbationRules = ProbationRules()

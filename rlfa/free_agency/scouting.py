@@ -100,6 +100,11 @@ class Pick(msgspec.Struct, frozen=True, kw_only=True):
 class Scout(Protocol):
     """Chooses genomes; the same vacancy and seed give the same choice."""
 
+    @property
+    def families(self) -> Sequence[str]:
+        """Names of the configured genomes."""
+        ...
+
     def choose(self, vacancy: Vacancy, count: int, seed: int) -> tuple[Pick, ...]:
         """At most `count` genomes, the incumbent's own first: the baseline that scouting must beat."""
         ...

@@ -18,6 +18,7 @@ from rlfa.free_agency.events import (
 )
 from rlfa.free_agency.moves import without
 from rlfa.free_agency.payoffs import in_flight
+from rlfa.free_agency.policies.policy import Move, Situation
 from rlfa.free_agency.scouting import Pick, Vacancy
 from rlfa.free_agency.state import Candidate, FreeAgent, ManagerState, Probation, Request, SlotState
 from rlfa.free_agency.turn import Turn, each_slot
@@ -51,9 +52,38 @@ def drop_stale(state: ManagerState, turn: Turn) -> tuple[ManagerState, tuple[Eve
     return each_slot(state, lambda slot: _drop_stale(slot, state.epoch, turn))
 
 
-def order_trainings(state: ManagerState, turn: Turn) -> tuple[ManagerState, tuple[Event, ...]]:
-    """Scout for the slots whose incumbents underperform and that have nobody to try."""
-    return each_slot(state, lambda slot: _order(slot, state, turn))
+def order_trainings(
+    slot: SlotState, situation: Situation, move: Move, state: ManagerState, turn: Turn
+) -> tuple[SlotState, tuple[Event, ...]]:
+    """Scout: train the incumbent's genome again and, within the settings' number, others that the scout chooses.
+
+    Args:
+        slot: that looks for somebody better.
+        situation: that led to it.
+        move: of the policy.
+        state: that the slot is in.
+        turn: of the step.
+    """
+    vacancy = Vacancy(
+        slot=slot.id,
+        incumbent=slot.incumbent,
+        family=slot.family,
+        day=turn.day,
+        scoutings=slot.scoutings,
+        arms=state.arms,
+        in_flight=in_flight(state),
+    )
+    picks = turn.scout.choose(vacancy, min(1 + move.others, turn.rules.scout.candidates), state.seed)
+    requests = tuple(
+        Request(id=f"{slot.id}/{turn.day}/{i}", family=p.family, genome_of=p.genome_of, day=turn.day)
+        for i, p in enumerate(picks)
+    )
+    why = move.reason or _why(slot, situation)
+    ordered = zip(requests, picks, strict=True)
+    events = [_requested(slot, request, pick, why, state.epoch) for request, pick in ordered]
+    slot = replace(slot, requests=requests, scoutings=slot.scoutings + 1, quiet_since=turn.day)
+    slot, returned = _try_again(slot, state, turn.day)
+    return slot, (*events, *returned)
 
 
 def _sign(slot: SlotState, candidate: Candidate, is_known: bool, epoch: Epoch, turn: Turn) -> tuple[SlotState, Event]:
@@ -168,43 +198,15 @@ def _drop_stale(slot: SlotState, epoch: Epoch, turn: Turn) -> tuple[SlotState, I
     return replace(slot, requests=tuple(r for r in slot.requests if r not in late), pool=kept), events
 
 
-def _order(slot: SlotState, state: ManagerState, turn: Turn) -> tuple[SlotState, Iterable[Event]]:
-    day, rules = turn.day, turn.rules.scout
-    why = _why_scout(slot, turn)
-    if turn.rules.swaps.freeze or not why:
-        return slot, ()
-    vacancy = Vacancy(
-        slot=slot.id,
-        incumbent=slot.incumbent,
-        family=slot.family,
-        day=day,
-        scoutings=slot.scoutings,
-        arms=state.arms,
-        in_flight=in_flight(state),
-    )
-    picks = turn.scout.choose(vacancy, rules.candidates, state.seed)
-    requests = tuple(
-        Request(id=f"{slot.id}/{day}/{i}", family=p.family, genome_of=p.genome_of, day=day) for i, p in enumerate(picks)
-    )
-    ordered = zip(requests, picks, strict=True)
-    events = [_requested(slot, request, pick, why, state.epoch) for request, pick in ordered]
-    slot = replace(slot, requests=requests, scoutings=slot.scoutings + 1, quiet_since=day)
-    slot, returned = _try_again(slot, state, day)
-    return slot, (*events, *returned)
-
-
-def _why_scout(slot: SlotState, turn: Turn) -> str:
-    """Why a slot looks for somebody better, in words; empty if it doesn't, or has somebody to try."""
-    day, rules = turn.day, turn.rules.scout
-    rested = slot.quiet_since is None or day - slot.quiet_since >= rules.cooldown_days
-    if slot.probations or slot.requests or slot.pool or not rested:
-        return ""
-    if slot.watch.standing == "under":
+def _why(slot: SlotState, situation: Situation) -> str:
+    """Why a slot looks for somebody better, in words."""
+    if situation.standing == "under":
         return f"{slot.incumbent} underperforms"
-    if slot.id in turn.scout_early:
+    if situation.standing == "watch":
+        return f"{slot.incumbent} is on watch"
+    if situation.drifted:
         return "scores or features have drifted"
-    since = day - max(slot.since_day, slot.quiet_since or slot.since_day)
-    return f"{since} days without a probation" if rules.review_days and since >= rules.review_days else ""
+    return f"{min(situation.days_quiet, situation.days_held)} days without a probation"
 
 
 def _try_again(slot: SlotState, state: ManagerState, day: Day) -> tuple[SlotState, tuple[Event, ...]]:

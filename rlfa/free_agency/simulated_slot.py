@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlfa.free_agency.evalue import BETS, log_mixture
-from rlfa.free_agency.policies.policy import ROLLBACK_FROM, Kind, Move, Situation, Trial
-from rlfa.free_agency.rules import ProbationRules, SwapLimits, WatchRules
+from rlfa.free_agency.policies.policy import REVIEW_DAYS, Kind, Move, Situation, Trial, permitted
+from rlfa.free_agency.rules import ProbationRules, ScoutRules, SwapLimits, WatchRules
 from rlfa.free_agency.scouting import FAILED, Arm, BanditScout, Payoff, Vacancy, learn, uplift
 from rlfa.free_agency.simulated_world import FAMILIES, GATE_DAYS, HISTORY, ROWS, Trained, World
 from rlfa.free_agency.state import Watch
@@ -23,9 +23,7 @@ WATCH = WatchRules()
 PROBATION = ProbationRules()
 LIMITS = SwapLimits()
 COSTS = Costs(alert_budget_per_day=50)
-COOLDOWN_DAYS = 7
-REVIEW_DAYS = 30
-"""An incumbent that long without a scouting may be challenged whatever its standing: service time is a review."""
+COOLDOWN_DAYS = ScoutRules().cooldown_days
 GUARD_LOG = math.log(365.0)
 SAME_ALARMS = 0.6
 """Share of their false alarms that two agents have in common."""
@@ -124,20 +122,12 @@ class SimulatedSlot:
 
     def allowed(self, situation: Situation) -> frozenset[Kind]:
         """What the state machine permits today."""
-        kinds: set[Kind] = {"hold"}
-        busy = self.challenges or self._orders
-        due = situation.days_quiet >= REVIEW_DAYS or situation.standing != "ok" or situation.drifted
-        if not busy and due and situation.days_quiet >= COOLDOWN_DAYS:
-            kinds.add("scout")
-        rested = self.day - self._swapped >= LIMITS.days_between
-        may = any(t.ready for t in situation.trials) if self._needs_evidence else any(t.days for t in situation.trials)
-        if rested and may:
-            kinds.add("promote")
-        if self.challenges:
-            kinds.add("release")
-        if situation.log_guard is not None and situation.log_guard >= math.log(ROLLBACK_FROM):
-            kinds.add("rollback")
-        return frozenset(kinds)
+        return permitted(
+            situation,
+            needs_evidence=self._needs_evidence,
+            may_swap=self.day - self._swapped >= LIMITS.days_between,
+            cooldown_days=COOLDOWN_DAYS,
+        )
 
     def situation(self) -> Situation:
         """What the manager knows today."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from msgspec.structs import replace
 
@@ -49,28 +49,64 @@ def release_losers(state: ManagerState, turn: Turn) -> tuple[ManagerState, tuple
     return each_slot(state, lambda slot: _release(slot, state.epoch, turn))
 
 
-def promote(state: ManagerState, turn: Turn) -> tuple[ManagerState, tuple[Event, ...]]:
-    """Swap in the challengers that have their evidence, slot by slot while the limits allow it."""
-    slots, events = list[SlotState](), list[Event]()
-    swaps = 0
-    for slot in state.slots:
-        best = _best(slot)
-        if best is None:
-            slots.append(slot)
-        elif held := _held_by(slot, swaps, turn.day, turn.rules.swaps):
-            slots.append(slot)
-            events.append(_hold(slot, best, held, state.epoch, turn))
-        else:
-            swaps += 1
-            swapped, of_swap = _swap(slot, best, state, turn)
-            slots.append(swapped)
-            events += of_swap
-    return replace(state, slots=tuple(slots)), tuple(events)
-
-
 def clear_bench(state: ManagerState, turn: Turn) -> tuple[ManagerState, tuple[Event, ...]]:
     """Release the benched agents whose time is over."""
     return each_slot(state, lambda slot: _clear_bench(slot, state.epoch, turn))
+
+
+def swap(
+    slot: SlotState, best: Probation, reason: str, state: ManagerState, turn: Turn
+) -> tuple[SlotState, tuple[Event, ...]]:
+    """A challenger takes the slot.
+
+    Args:
+        slot: that it is tried for.
+        best: the challenger.
+        reason: of the policy; the evidence where that has none.
+        state: that the slot is in.
+        turn: of the step.
+    """
+    swapped, others = swap_in(slot, best.challenger, best.family, state, turn)
+    return swapped, (_promoted(slot, best, reason, swapped.since_epoch, turn), *others)
+
+
+def give_up(
+    slot: SlotState, out: Probation, reason: str, epoch: Epoch, turn: Turn
+) -> tuple[SlotState, tuple[Event, ...]]:
+    """End a probation because the policy says so; the challenger cools down."""
+    rest = cool_down(_without_probations(slot, [out], turn), out.challenger, out.family, turn)
+    return rest, (_released(slot, out, "policy", f"{reason}; {explain(out, 'wait')}", epoch, turn),)
+
+
+def held_by(slot: SlotState, swaps: int, day: Day, limits: SwapLimits) -> str:
+    """The limit that stands against a swap now, in words; empty if none does.
+
+    Args:
+        slot: to be swapped.
+        swaps: of other slots in this step.
+        day: the cohort.
+        limits: of the user.
+    """
+    if limits.freeze:
+        return "the lineup is frozen"
+    if swaps >= limits.per_day:
+        return f"{swaps} swaps today, at most {limits.per_day}"
+    if slot.swapped is not None and day - slot.swapped < limits.days_between:
+        return f"the slot's last swap was {day - slot.swapped} days ago, at least {limits.days_between}"
+    return ""
+
+
+def hold(slot: SlotState, best: Probation, why: str, epoch: Epoch, turn: Turn) -> PromotionHeld:
+    """A challenger that has its evidence waits."""
+    return PromotionHeld(
+        day=turn.day,
+        epoch=epoch,
+        slot=slot.id,
+        agent=best.challenger,
+        reason=f"{why}; {explain(best, 'promote')}",
+        log_up=best.e.log_up,
+        bound=best.bound,
+    )
 
 
 def _advanced(slot: SlotState, state: ManagerState, turn: Turn) -> SlotState:
@@ -108,72 +144,43 @@ def _release(slot: SlotState, epoch: Epoch, turn: Turn) -> tuple[SlotState, Iter
     out = [p for p in slot.probations if verdicts[p.challenger] not in {"wait", "promote"}]
     if not out:
         return slot, ()
-    kept = tuple(p for p in slot.probations if p not in out)
-    events = [
-        Released(
-            day=turn.day,
-            epoch=epoch,
-            slot=slot.id,
-            agent=p.challenger,
-            reason=explain(p, verdicts[p.challenger]),
-            cause=verdicts[p.challenger],
-            log_up=p.e.log_up,
-            log_down=p.e.log_down,
-            log_futility=p.e.log_futility,
-            rows=p.rows,
-            frauds=p.frauds,
-            days=p.days,
-        )
-        for p in out
-    ]
-    released = replace(slot, probations=kept, quiet_since=turn.day)
+    released = _without_probations(slot, out, turn)
     for p in out:
         if verdicts[p.challenger] != "unsafe":
             released = cool_down(released, p.challenger, p.family, turn)
-    return released, events
+    reasons = [(p, verdicts[p.challenger], explain(p, verdicts[p.challenger])) for p in out]
+    return released, [_released(slot, p, cause, reason, epoch, turn) for p, cause, reason in reasons]
 
 
-def _best(slot: SlotState) -> Probation | None:
-    """Of the challengers with enough evidence the one with the most; at most one is promoted."""
-    ready = [p for p in slot.probations if p.started is not None and verdict(p) == "promote"]
-    return max(ready, key=lambda p: (p.e.log_up, p.challenger), default=None)
+def _without_probations(slot: SlotState, out: Sequence[Probation], turn: Turn) -> SlotState:
+    kept = tuple(p for p in slot.probations if p not in out)
+    return replace(slot, probations=kept, quiet_since=turn.day)
 
 
-def _held_by(slot: SlotState, swaps: int, day: Day, limits: SwapLimits) -> str:
-    """The limit that stands against a swap now, in words; empty if none does."""
-    if limits.freeze:
-        return "the lineup is frozen"
-    if swaps >= limits.per_day:
-        return f"{swaps} swaps today, at most {limits.per_day}"
-    if slot.swapped is not None and day - slot.swapped < limits.days_between:
-        return f"the slot's last swap was {day - slot.swapped} days ago, at least {limits.days_between}"
-    return ""
-
-
-def _hold(slot: SlotState, best: Probation, held: str, epoch: Epoch, turn: Turn) -> PromotionHeld:
-    return PromotionHeld(
+def _released(slot: SlotState, p: Probation, cause: str, reason: str, epoch: Epoch, turn: Turn) -> Released:
+    return Released(
         day=turn.day,
         epoch=epoch,
         slot=slot.id,
-        agent=best.challenger,
-        reason=f"{held}; {explain(best, 'promote')}",
-        log_up=best.e.log_up,
-        bound=best.bound,
+        agent=p.challenger,
+        reason=reason,
+        cause=cause,
+        log_up=p.e.log_up,
+        log_down=p.e.log_down,
+        log_futility=p.e.log_futility,
+        rows=p.rows,
+        frauds=p.frauds,
+        days=p.days,
     )
 
 
-def _swap(slot: SlotState, best: Probation, state: ManagerState, turn: Turn) -> tuple[SlotState, tuple[Event, ...]]:
-    swapped, others = swap_in(slot, best.challenger, best.family, state, turn)
-    return swapped, (_promoted(slot, best, swapped.since_epoch, turn), *others)
-
-
-def _promoted(slot: SlotState, best: Probation, epoch: Epoch, turn: Turn) -> Promoted:
+def _promoted(slot: SlotState, best: Probation, reason: str, epoch: Epoch, turn: Turn) -> Promoted:
     return Promoted(
         day=turn.day,
         epoch=epoch,
         slot=slot.id,
         agent=best.challenger,
-        reason=explain(best, "promote"),
+        reason=reason or explain(best, "promote"),
         replaced=slot.incumbent,
         since=turn.today,
         bench_until=bench_until(turn),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from rlfa.free_agency.events import Event
+from rlfa.free_agency.policies.policy import Policy
 from rlfa.free_agency.rules import FreeAgencyRules
 from rlfa.free_agency.scouting import Scout
 from rlfa.free_agency.state import Candidate, ManagerState, SlotState
@@ -38,12 +39,14 @@ class Turn(Moment):
         cohort: closed and newer than the state; its day is the moment's.
         candidates: handed in since the last step.
         scout: chooses genomes.
+        policy: chooses each slot's move.
         scout_early: slots that unlabelled drift asks to scout for; it removes nobody.
     """
 
     cohort: Cohort
     candidates: tuple[Candidate, ...]
     scout: Scout
+    policy: Policy
     scout_early: frozenset[SlotId] = frozenset()
 
 

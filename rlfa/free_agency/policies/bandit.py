@@ -23,5 +23,5 @@ class Bandit:
         """Promote before all else; a rollback is left to the guard's alarm."""
         if "promote" in allowed:
             return Move(kind="promote", agent=next(t.agent for t in situation.trials if t.ready))
-        wanted = situation.standing == "under" or situation.drifted
+        wanted = situation.standing == "under" or situation.drifted or situation.review
         return Move(kind="scout", others=self.others) if wanted and "scout" in allowed else HOLD

@@ -6,6 +6,7 @@ without its evidence. Only the paper's own rule, `threshold`, is let off the evi
 
 from __future__ import annotations
 
+import math
 from typing import Literal, Protocol
 
 import msgspec
@@ -16,6 +17,8 @@ from rlfa.lineup.slots import AgentId
 Kind = Literal["hold", "scout", "promote", "release", "rollback"]
 ROLLBACK_FROM = 20.0
 """The guard's statistic from which a policy may roll back by itself; the alarm that does so anyway is far above."""
+REVIEW_DAYS = 30
+"""An incumbent that long without a scouting may be challenged whatever its standing: service time is a review."""
 
 
 class _Value(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -57,6 +60,8 @@ class Situation(_Value, frozen=True, kw_only=True):
     """Since the slot's last swap, or since the service began."""
     days_quiet: int = 365
     """Since the slot's last scouting or the end of its last probation."""
+    review: bool = False
+    """Whether the settings ask for a challenger now, however the slot stands."""
     trials: tuple[Trial, ...] = ()
     """The most promising first."""
     training: int = 0
@@ -86,6 +91,30 @@ class Move(_Value, frozen=True, kw_only=True):
 
 
 HOLD = Move()
+
+
+def permitted(situation: Situation, *, needs_evidence: bool, may_swap: bool, cooldown_days: int) -> frozenset[Kind]:
+    """What the state machine permits, live and in the simulator.
+
+    Args:
+        situation: of the slot.
+        needs_evidence: whether only a challenger with its e-value may be promoted.
+        may_swap: whether no limit on swaps stands against one.
+        cooldown_days: that a slot rests between scoutings.
+    """
+    kinds: set[Kind] = {"hold"}
+    busy = situation.trials or situation.training or situation.pooled
+    is_weak = situation.standing != "ok" or situation.drifted
+    due = is_weak or situation.review or situation.days_quiet >= REVIEW_DAYS
+    if not busy and due and situation.days_quiet >= cooldown_days:
+        kinds.add("scout")
+    if may_swap and any(t.ready if needs_evidence else t.days for t in situation.trials):
+        kinds.add("promote")
+    if situation.trials:
+        kinds.add("release")
+    if situation.log_guard is not None and situation.log_guard >= math.log(ROLLBACK_FROM):
+        kinds.add("rollback")
+    return frozenset(kinds)
 
 
 class Policy(Protocol):

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from rlfa.free_agency.events import Event, TrainingRequested
 from rlfa.free_agency.manager import initial_state, step
+from rlfa.free_agency.policies.policy import Policy
 from rlfa.free_agency.rules import FreeAgencyRules
 from rlfa.free_agency.scouting import SeededScout
 from rlfa.free_agency.state import Candidate, ManagerState
@@ -27,6 +28,7 @@ class Service:
         rows: transactions a day.
         silent: agents that give no score at all.
         scout_early: slots that drift asks to scout for.
+        policy: that plays; that of the rules where none is given.
     """
 
     rules: FreeAgencyRules
@@ -36,6 +38,7 @@ class Service:
     rows: int = 60
     silent: set[str] = field(default_factory=set)
     scout_early: set[str] = field(default_factory=set)
+    policy: Policy | None = None
     state: ManagerState = field(init=False)
     events: list[Event] = field(init=False)
     candidates: list[Candidate] = field(default_factory=list)
@@ -60,7 +63,9 @@ class Service:
         now = EventTime((self.day + DELAY_DAYS) * DAY_MS)
         scout = SeededScout(("moe", "wide"))
         early = {SlotId(s) for s in self.scout_early}
-        self.state, new = step(self.state, day, self.candidates, self.rules, now, scout=scout, scout_early=early)
+        self.state, new = step(
+            self.state, day, self.candidates, self.rules, now, scout=scout, policy=self.policy, scout_early=early
+        )
         ordered = [e for e in new if isinstance(e, TrainingRequested)]
         self.candidates = [
             Candidate(slot=e.slot, family=e.family, request=e.request, agent=AgentId(f"{e.request}-{e.family}"))

@@ -1,0 +1,28 @@
+"""From the name in the settings to the policy that plays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rlfa.errors import ConfigError
+from rlfa.free_agency.policies.bandit import Bandit
+from rlfa.free_agency.policies.policy import Policy
+from rlfa.free_agency.policies.threshold import Threshold
+from rlfa.free_agency.rules import FreeAgencyRules
+
+MAKERS: dict[str, Callable[[FreeAgencyRules], Policy]] = {
+    "bandit": lambda rules: Bandit(others=rules.scout.candidates - 1),
+    "threshold": lambda rules: Threshold(others=rules.scout.candidates - 1),
+}
+
+
+def policy_of(rules: FreeAgencyRules) -> Policy:
+    """The policy that the settings name.
+
+    Raises:
+        ConfigError: this version ships no such policy.
+    """
+    maker = MAKERS.get(rules.policy)
+    if maker is None:
+        raise ConfigError("free_agency.policy", rules.policy, f"one of {sorted(MAKERS)}")
+    return maker(rules)
