@@ -17,6 +17,7 @@ from rlfa.config import Service, load_service
 from rlfa.hosts.scoring import InlineHost
 from rlfa.hosts.sealed import offline_seal
 from rlfa.lanes.intake import intake_of
+from rlfa.lineup.segments import fields_of
 from rlfa.lineup.slots import Day
 from rlfa.outcomes.explain import ExplainError, Explanation, explain, find
 from rlfa.store.agents import Agents, ref_of
@@ -57,15 +58,15 @@ def explain_again(service: Service, tx_id: str, day: Day | None) -> Explanation:
     store = Store.open(service.database, must_exist=True)
     try:
         with store.reading() as session:
-            slots = Ledger(session).slots_of(kept.epoch)
-            agents = {s.incumbent: Agents(session).get(s.incumbent) for s in slots}
+            lineup = Ledger(session).lineup_of(kept.epoch)
+            agents = {agent: Agents(session).get(agent) for agent in lineup.deciders}
     finally:
         store.close()
     features = intake_of(service).feature_names
     host = InlineHost(features, offline_seal(service.settings.hosts.seal_rules))
     try:
         host.load([ref_of(agent) for agent in agents.values()])
-        return explain(kept, slots, agents, host, features)
+        return explain(kept, lineup, agents, host, fields_of(service.spec, features))
     finally:
         host.load([])
 

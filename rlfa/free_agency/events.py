@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from rlfa.free_agency.rules import ProbationRules
-from rlfa.lineup.slots import AgentId, Day, Epoch, Shadow, Slot, SlotId
+from rlfa.lineup.slots import AgentId, Day, Epoch, Lineup, Shadow, Slot, SlotId, Trial
 from rlfa.rewards.discounted import Earned
 from rlfa.rewards.money import Costs
 from rlfa.trainers.offline_gate import OfflineResult
@@ -29,6 +29,12 @@ class EpochChanged(_Event, frozen=True, kw_only=True):
 
     slots: tuple[Slot, ...]
     shadows: tuple[Shadow, ...] = ()
+    trials: tuple[Trial, ...] = ()
+
+    @property
+    def lineup(self) -> Lineup:
+        """Who plays from then on."""
+        return Lineup(epoch=self.epoch, slots=self.slots, shadows=self.shadows, trials=self.trials)
 
 
 class CohortTaken(_Event, frozen=True, kw_only=True):

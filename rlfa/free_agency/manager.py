@@ -169,4 +169,5 @@ def _epoch_changed(state: ManagerState, at: Moment) -> EpochChanged:
         reason=f"epoch {state.epoch}: {names}",
         slots=lineup.slots,
         shadows=lineup.shadows,
+        trials=lineup.trials,
     )

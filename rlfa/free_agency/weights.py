@@ -87,5 +87,6 @@ def _changed(state: ManagerState, turn: Turn) -> tuple[ManagerState, tuple[Event
         reason=f"epoch {state.epoch}: weights follow what the agents lost, {moves}",
         slots=lineup.slots,
         shadows=lineup.shadows,
+        trials=lineup.trials,
     )
     return state, (changed,)

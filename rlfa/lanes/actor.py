@@ -162,5 +162,4 @@ def _load(host: Host, service: Service, plan: Plan, current: Plan) -> None:
 def _remote_agents(service: Service, plan: Plan) -> frozenset[AgentId]:
     """The agents, probationers included, of the slots that the settings place on the remote host."""
     slots = service.settings.hosts.remote_slots
-    seats = [(s.id, s.incumbent) for s in plan.lineup.slots] + [(s.slot, s.agent) for s in plan.lineup.shadows]
-    return frozenset(agent for slot, agent in seats if "*" in slots or slot in slots)
+    return frozenset(agent for slot, agent in plan.lineup.places if "*" in slots or slot in slots)

@@ -12,7 +12,9 @@ from rlfa.hosts.scoring import Features, Host, HostError
 from rlfa.lanes.watermarks import OK, TOO_FAR_AHEAD, TOO_OLD, Watermarks
 from rlfa.lineup.actions import ACTIONS, choose, combine
 from rlfa.lineup.reasons import strongest
+from rlfa.lineup.segments import fields_of
 from rlfa.lineup.slots import Lineup
+from rlfa.lineup.voting import Rows, voted, voters, votes, weights
 from rlfa.outcomes.journal import Columns, DecisionRows, LabelRows
 from rlfa.outcomes.labels import LabelQueue, Waiting
 from rlfa.rewards.money import Costs
@@ -76,9 +78,18 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What a lineup makes of n rows: logits float32[n, k] of all its agents, score float64[n], action int8[n]."""
+    """What a lineup of k agents and s slots makes of n rows.
+
+    Attributes:
+        logits: float32[n, k] of all its agents.
+        voters: intp[n, s], the agent that votes for each slot, see `rlfa.lineup.voting`.
+        score: float64[n].
+        action: int8[n].
+        degraded: bool[n], some slot's vote is missing.
+    """
 
     logits: NDArray[np.float32]
+    voters: NDArray[np.intp]
     score: NDArray[np.float64]
     action: NDArray[np.int8]
     degraded: NDArray[np.bool_]
@@ -202,12 +213,19 @@ def decide(
     Raises:
         HostError: no agent scored some row.
     """
-    tx, deciding = absorbed.transactions, lineup.incumbents
-    judged = judge(absorbed.features, tx.amount, lineup, host, costs)
+    tx, agents = absorbed.transactions, lineup.agents
+    rows = Rows(
+        tx_hash=tx.tx_hash,
+        event_time=tx.event_time,
+        amount=tx.amount,
+        features=absorbed.features,
+        fields=fields_of(spec, feature_names),
+    )
+    judged = judge(rows, lineup, host, costs)
     score, action, degraded = judged.score, judged.action, judged.degraded
-    reasons = _reasons(absorbed, np.flatnonzero(action), spec, feature_names, lineup, host)
-    votes_p = 1.0 / (1.0 + np.exp(-judged.logits[:, : len(deciding)].astype(np.float64)))
-    columns = (score.tolist(), action.tolist(), degraded.tolist(), tx.event_time.tolist(), votes_p.tolist())
+    reasons = _reasons(absorbed, np.flatnonzero(action), judged.voters, spec, feature_names, lineup, host)
+    votes_p = 1.0 / (1.0 + np.exp(-votes(judged.logits, judged.voters).astype(np.float64)))
+    columns = (score, action, degraded, tx.event_time, judged.voters, votes_p)
     decisions = [
         Decision(
             tx_id=tx.tx_id[i],
@@ -215,23 +233,22 @@ def decide(
             action=ACTIONS[a],
             reasons=reasons.get(i, []),
             epoch=lineup.epoch,
-            agents={agent: p for agent, p in zip(deciding, ps, strict=True) if p == p},  # noqa: PLR0124  # NaN
+            agents={agents[k]: p for k, p in zip(ks, ps, strict=True) if p == p},  # noqa: PLR0124  # NaN
             propensity=1.0,
             event_time=t,
             decided_at=now,
             degraded=is_degraded,
         )
-        for i, (s, a, is_degraded, t, ps) in enumerate(zip(*columns, strict=True))
+        for i, (s, a, is_degraded, t, ks, ps) in enumerate(zip(*(c.tolist() for c in columns), strict=True))
     ]
     return Decided(decisions, _rows(absorbed, judged, lineup))
 
 
-def judge(x: Features, amount: NDArray[np.float64], lineup: Lineup, host: Host, costs: Costs) -> Judged:
+def judge(rows: Rows, lineup: Lineup, host: Host, costs: Costs) -> Judged:
     """Scores and actions for a batch, by one lineup.
 
     Args:
-        x: float32[n, d], columns as the host was told.
-        amount: float64[n].
+        rows: n transactions; their features have the columns that the host was told.
         lineup: who decides and who only watches.
         host: holds all of the lineup's agents.
         costs: of the user.
@@ -239,12 +256,13 @@ def judge(x: Features, amount: NDArray[np.float64], lineup: Lineup, host: Host, 
     Raises:
         HostError: no agent scored some row.
     """
-    logits = host.score(lineup.agents, x)
-    votes = logits[:, : len(lineup.incumbents)]
-    if not np.isfinite(votes).any(axis=1).all():
+    logits = host.score(lineup.agents, rows.features)
+    chosen = voters(lineup, rows, logits)
+    spoken = votes(logits, chosen)
+    if not np.isfinite(spoken).any(axis=1).all():
         raise HostError("no agent of the lineup scored the batch")
-    score, degraded = combine(votes, np.array([slot.weight for slot in lineup.slots]))
-    return Judged(logits, score, choose(score, amount, costs), degraded)
+    score, degraded = combine(spoken, weights(lineup, chosen))
+    return Judged(logits, chosen, score, choose(score, rows.amount, costs), degraded)
 
 
 def columns_of(intake: Intake, lineup: Lineup) -> Columns:
@@ -255,6 +273,7 @@ def columns_of(intake: Intake, lineup: Lineup) -> Columns:
 def _reasons(
     absorbed: Absorbed,
     stopped: NDArray[np.intp],
+    chosen: NDArray[np.intp],
     spec: StreamSpec,
     names: Sequence[str],
     lineup: Lineup,
@@ -264,8 +283,13 @@ def _reasons(
     if not len(stopped):
         return {}
     x = absorbed.features[stopped]
-    weights = np.array([slot.weight for slot in lineup.slots])
-    contributions = host.contributions(lineup.incumbents, weights, x)
+    contributions = np.empty(x.shape, np.float32)
+    patterns, of_pattern = np.unique(chosen[stopped], axis=0, return_inverse=True)
+    for i, pattern in enumerate(patterns):  # one, unless segments or trials let others vote on some rows
+        mine = np.flatnonzero(of_pattern.reshape(-1) == i)
+        speaking = [(lineup.agents[k], slot.weight) for k, slot in zip(pattern, lineup.slots, strict=True) if k >= 0]
+        agents, shares = zip(*speaking, strict=True)
+        contributions[mine] = host.contributions(agents, np.array(shares), x[mine])
     best = strongest(contributions.astype(np.float64))
     texts = {name: absorbed.transactions.categorical[name] for name in spec.categorical}
 
@@ -293,6 +317,7 @@ def _rows(absorbed: Absorbed, judged: Judged, lineup: Lineup) -> DecisionRows:
         entities=tx.entities,
         features=absorbed.features,
         logits=judged.logits,
+        voted=voted(judged.logits, judged.voters),
         score=judged.score.astype(np.float32),
         action=judged.action,
         degraded=judged.degraded,

@@ -17,16 +17,16 @@ def combine(logits: NDArray[np.float32], weights: NDArray[np.float64]) -> tuple[
     An agent without a score (NaN: its host is away) is left out, and the rest share its weight for that row.
 
     Args:
-        logits: float32[n, k], one column per slot; at least one number in each row.
-        weights: float64[k], positive.
+        logits: float32[n, k], one column per slot; at least one number with a weight in each row.
+        weights: float64[k] or float64[n, k]; 0 where a slot doesn't play a row, else positive.
 
     Returns:
-        Scores float64[n] in [0, 1], and bool[n]: decided without some agent (`degraded`).
+        Scores float64[n] in [0, 1], and bool[n]: decided without some agent that plays (`degraded`).
     """
     there = np.isfinite(logits)
     shares = there * weights
     mean = (np.where(there, logits, 0.0) * shares).sum(axis=1) / shares.sum(axis=1)
-    whole = np.asarray(there.all(axis=1))
+    whole = np.asarray((there | (weights == 0.0)).all(axis=1))
     score: NDArray[np.float64] = 1.0 / (1.0 + np.exp(-mean))
     return score, ~whole
 

@@ -1,7 +1,8 @@
-"""Slots, epochs and the lineup: who decides, and who only watches."""
+"""Slots, epochs and the lineup: who decides, who decides for a share, and who only watches."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NewType
 
 import msgspec
@@ -45,19 +46,30 @@ class Shadow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     agent: AgentId
 
 
+class Trial(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A challenger that votes in place of a slot's incumbent on a small random share of its transactions."""
+
+    slot: SlotId
+    agent: AgentId
+    share: float
+    """Of the slot's transactions, above 0 and at most 1."""
+
+
 class Lineup(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Who plays at one moment.
 
-    Shadows may come and go within an epoch: they don't change who decides.
+    Shadows may come and go within an epoch: they don't change who decides. A trial's start and end do.
 
     Raises:
-        LineupError: no slot, a slot or an incumbent twice, a weight that isn't positive, an incumbent as a
-            shadow.
+        LineupError: no slot, none that plays everything, a slot or an incumbent twice, a weight that isn't positive,
+            an incumbent as a shadow or on trial, a trial in no slot or without a share.
     """
 
     epoch: Epoch
     slots: tuple[Slot, ...]
     shadows: tuple[Shadow, ...] = ()
+    trials: tuple[Trial, ...] = ()
+    """Of each slot the one that began first comes first."""
 
     def __post_init__(self) -> None:
         if not self.slots:
@@ -66,19 +78,41 @@ class Lineup(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         _refuse_twice("lineup incumbents", self.incumbents)
         if not all(s.weight > 0 for s in self.slots):
             raise LineupError("lineup weights", [s.weight for s in self.slots], "positive numbers")
+        if all(s.segment for s in self.slots):
+            raise LineupError("lineup segments", [s.segment for s in self.slots], "a slot that plays everything")
         deciding = sorted({s.agent for s in self.shadows} & set(self.incumbents))
         if deciding:
             raise LineupError("lineup shadows", deciding, "agents that hold no slot")
+        self._refuse_unfit_trials()
+
+    def _refuse_unfit_trials(self) -> None:
+        agents = [t.agent for t in self.trials]
+        _refuse_twice("lineup trials", [*self.incumbents, *agents, *{s.agent for s in self.shadows}])
+        if strangers := sorted({t.slot for t in self.trials} - {s.id for s in self.slots}):
+            raise LineupError("lineup trials", strangers, "slots of the lineup")
+        if not all(0 < t.share <= 1 for t in self.trials):
+            raise LineupError("lineup trials", [t.share for t in self.trials], "shares above 0 and at most 1")
 
     @property
     def incumbents(self) -> tuple[AgentId, ...]:
-        """The agents that decide, in the order of the slots."""
+        """The agents that hold a slot, in the order of the slots."""
         return tuple(s.incumbent for s in self.slots)
 
     @property
+    def deciders(self) -> tuple[AgentId, ...]:
+        """The agents that vote on some transaction: the incumbents first, then those on trial."""
+        return (*self.incumbents, *(t.agent for t in self.trials))
+
+    @property
     def agents(self) -> tuple[AgentId, ...]:
-        """Every agent that scores, once: the incumbents first, then the shadows."""
-        return tuple(dict.fromkeys((*self.incumbents, *(s.agent for s in self.shadows))))
+        """Every agent that scores, once: the incumbents first, then those on trial, then the shadows."""
+        return tuple(dict.fromkeys(agent for _, agent in self.places))
+
+    @property
+    def places(self) -> tuple[tuple[SlotId, AgentId], ...]:
+        """Who scores for which slot: the incumbents first, then those on trial, then the shadows."""
+        incumbents = [(s.id, s.incumbent) for s in self.slots]
+        return (*incumbents, *((t.slot, t.agent) for t in self.trials), *((s.slot, s.agent) for s in self.shadows))
 
 
 def day_of(time: EventTime) -> Day:
@@ -86,6 +120,6 @@ def day_of(time: EventTime) -> Day:
     return Day(time // DAY_MS)
 
 
-def _refuse_twice(where: str, names: list[SlotId] | tuple[AgentId, ...]) -> None:
+def _refuse_twice(where: str, names: Sequence[str]) -> None:
     if len(set(names)) < len(names):
         raise LineupError(where, list(names), "each once")

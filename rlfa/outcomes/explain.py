@@ -19,7 +19,9 @@ from rlfa.errors import RlfaError
 from rlfa.hosts.scoring import Host
 from rlfa.lineup.actions import ACTIONS, combine
 from rlfa.lineup.reasons import strongest
-from rlfa.lineup.slots import AgentId, Day, Epoch, EventTime, Slot, SlotId
+from rlfa.lineup.segments import Fields
+from rlfa.lineup.slots import AgentId, Day, Epoch, EventTime, Lineup, Slot, SlotId
+from rlfa.lineup.voting import NOBODY, Rows, voted, voters, votes, weights
 from rlfa.outcomes import journal, log
 from rlfa.store.agents import StoredAgent
 from streams.codec import entity_key
@@ -39,7 +41,7 @@ class ExplainError(RlfaError):
 
 
 class Vote(msgspec.Struct, frozen=True, kw_only=True):
-    """One agent's part in a decision, then and now."""
+    """One agent's part in a decision, then and now: an incumbent's, or that of a challenger on trial."""
 
     slot: SlotId
     agent: AgentId
@@ -105,6 +107,11 @@ class Kept:
         """The lineup that decided; 0 for history, on which nobody decided."""
         return Epoch(int(str(self.row["epoch"])))
 
+    @property
+    def voted(self) -> set[str]:
+        """The agents that took part."""
+        return {agent for agent, is_one in self.numbers(log.VOTED).items() if is_one == 1.0}
+
     def numbers(self, prefix: str) -> dict[str, np.float32]:
         """The columns under a prefix, NaN where there is none."""
         return {
@@ -144,29 +151,34 @@ def find(journals: Path, outcomes: Path, tx_id: str, day: Day | None = None) -> 
 
 
 def explain(
-    kept: Kept, slots: Sequence[Slot], agents: Mapping[AgentId, StoredAgent], host: Host, features: Sequence[str]
+    kept: Kept, lineup: Lineup, agents: Mapping[AgentId, StoredAgent], host: Host, fields: Fields
 ) -> Explanation:
     """Score a kept row again and compare.
 
     Args:
         kept: the row.
-        slots: of the ledger's lineup in the row's epoch.
-        agents: records of the incumbents.
-        host: holds the incumbents, their checksums proved.
-        features: columns that the host wants.
+        lineup: of the ledger in the row's epoch.
+        agents: records of those who decide in it.
+        host: holds them, their checksums proved.
+        fields: columns that the host wants.
     """
-    deciding = [s.incumbent for s in slots]
-    weights = np.array([s.weight for s in slots])
-    known = kept.numbers(log.FEATURE)
-    x = np.array([[known.get(name, np.float32(np.nan)) for name in features]], np.float32)
-    recorded = kept.numbers(log.LOGIT)
-    then = np.array([[recorded.get(agent, np.float32(np.nan)) for agent in deciding]], np.float32)
-    now = np.where(np.isfinite(then), host.score(deciding, x), np.float32(np.nan)).astype(np.float32)
-    if not np.isfinite(then).any():
+    lineup = msgspec.structs.replace(lineup, shadows=())
+    known, recorded = kept.numbers(log.FEATURE), kept.numbers(log.LOGIT)
+    x = np.array([[known.get(name, np.float32(np.nan)) for name in fields.names]], np.float32)
+    then = np.array([[recorded.get(agent, np.float32(np.nan)) for agent in lineup.agents]], np.float32)
+    now = np.where(np.isfinite(then), host.score(lineup.agents, x), np.float32(np.nan)).astype(np.float32)
+    chosen = voters(lineup, _rows(kept, x, fields), then)
+    spoken, again = votes(then, chosen), votes(now, chosen)
+    if not np.isfinite(spoken).any():
         raise ExplainError(f"transaction {kept.row['tx_id']!r}", "no agent's score", "a row that a lineup decided")
+    shares = weights(lineup, chosen)
     score = float(str(kept.row["score"]))
-    score_again = float(combine(now, weights)[0][0]) if np.isfinite(now).any() else float("nan")
-    agreement, largest = _agreement(then, now, score, score_again)
+    score_again = float(combine(again, shares)[0][0]) if np.isfinite(again).any() else float("nan")
+    agreement, largest = _agreement(spoken, again, score, score_again)
+    if kept.voted != {a for a, is_one in zip(lineup.agents, voted(then, chosen)[0], strict=True) if is_one}:
+        agreement, largest = "differs", float("inf")
+    speaking = np.flatnonzero(chosen[0] != NOBODY)
+    names = [lineup.agents[k] for k in chosen[0, speaking]]
     return Explanation(
         tx_id=str(kept.row["tx_id"]),
         kept_in=kept.kept_in,
@@ -180,8 +192,21 @@ def explain(
         largest_difference=largest,
         degraded=bool(kept.row["degraded"]),
         label=None if kept.row.get("label") is None else bool(kept.row["label"]),
-        votes=tuple(_vote(s, agents[s.incumbent], then[0, j], now[0, j]) for j, s in enumerate(slots)),
-        reasons=_reasons(x, host.contributions(deciding, weights, x)[0], features),
+        votes=tuple(
+            _vote(lineup.slots[j], agents[name], spoken[0, j], again[0, j])
+            for j, name in zip(speaking.tolist(), names, strict=True)
+        ),
+        reasons=_reasons(x, host.contributions(names, shares[0, speaking], x)[0], fields.names),
+    )
+
+
+def _rows(kept: Kept, x: NDArray[np.float32], fields: Fields) -> Rows:
+    return Rows(
+        tx_hash=np.array([kept.row["tx_hash"]], np.uint64),
+        event_time=np.array([kept.row["event_time"]], np.int64),
+        amount=np.array([kept.row["amount"]], np.float64),
+        features=x,
+        fields=fields,
     )
 
 
@@ -208,7 +233,7 @@ def _vote(slot: Slot, agent: StoredAgent, then: np.float32, now: np.float32) -> 
     score, again = (float(_probability(np.array([v]))[0]) if np.isfinite(v) else None for v in (then, now))
     return Vote(
         slot=slot.id,
-        agent=slot.incumbent,
+        agent=agent.id,
         weight=slot.weight,
         score=score,
         score_again=again,

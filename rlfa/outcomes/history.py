@@ -72,6 +72,7 @@ def _undecided(absorbed: Absorbed) -> DecisionRows:
         entities=tx.entities,
         features=absorbed.features,
         logits=np.empty((n, 0), np.float32),
+        voted=np.empty((n, 0), np.bool_),
         score=np.full(n, np.nan, np.float32),
         action=np.zeros(n, np.int8),
         degraded=np.zeros(n, np.bool_),

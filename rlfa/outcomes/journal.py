@@ -50,6 +50,7 @@ class DecisionRows:
         entities: uint64[n, e].
         features: float32[n, d].
         logits: float32[n, k], NaN where an agent gave none.
+        voted: bool[n, k], whether an agent took part in the decision.
         score: float32[n].
         action: int8[n], index into `rlfa.lineup.actions.ACTIONS`.
         degraded: bool[n].
@@ -65,6 +66,7 @@ class DecisionRows:
     entities: NDArray[np.uint64]
     features: NDArray[np.float32]
     logits: NDArray[np.float32]
+    voted: NDArray[np.bool_]
     score: NDArray[np.float32]
     action: NDArray[np.int8]
     degraded: NDArray[np.bool_]
@@ -95,6 +97,7 @@ class Columns:
             ("entities", pa.list_(pa.uint64(), len(self.entities))),
             ("features", pa.list_(pa.float32(), len(self.features))),
             ("logits", pa.list_(pa.float32(), len(self.agents))),
+            ("voted", pa.list_(pa.bool_(), len(self.agents))),
         ]
         names = {"features": self.features, "entities": self.entities, "agents": self.agents}
         return pa.schema([*_NARROW, *wide], metadata={"columns": json.dumps(names)})
@@ -225,7 +228,7 @@ def record_batch(rows: DecisionRows, columns: Columns) -> pa.RecordBatch:
             *(pa.array(a) for a in (rows.tx_hash, rows.partition, rows.offset, rows.event_time)),
             *(pa.array(a) for a in (rows.amount, rows.score, rows.action, rows.degraded)),
             pa.array(np.full(len(rows.tx_id), rows.epoch, np.int64)),
-            *(_wide(a) for a in (rows.entities, rows.features, rows.logits)),
+            *(_wide(a) for a in (rows.entities, rows.features, rows.logits, rows.voted)),
         ],
         schema=columns.schema(),
     )

@@ -22,6 +22,7 @@ from rlfa.outcomes.cohorts import Cohort
 from rlfa.outcomes.journal import DAY_MS, DECISIONS, LABELS, Columns
 
 LOGIT = "logit:"
+VOTED = "voted:"
 FEATURE = "feature:"
 ENTITY = "entity:"
 ROW_GROUP = 65_536  # rows that are read to explain one of them
@@ -142,6 +143,7 @@ def widened(table: pa.Table) -> pa.Table:
         ("entities", ENTITY, columns.entities),
         ("features", FEATURE, columns.features),
         ("logits", LOGIT, columns.agents),
+        ("voted", VOTED, columns.agents),
     )
     for name, prefix, parts in wide:
         if parts:

@@ -13,7 +13,7 @@ from rlfa.free_agency.events import EpochChanged, Event, decode_event, encode_ev
 from rlfa.free_agency.roster import Roster
 from rlfa.free_agency.roster import roster as fold
 from rlfa.free_agency.state import ManagerState, decode_state, encode_state
-from rlfa.lineup.slots import Epoch, EventTime, Slot
+from rlfa.lineup.slots import Epoch, EventTime, Lineup
 from rlfa.store.database import StoreError
 from rlfa.store.tables import LedgerRow
 
@@ -137,8 +137,8 @@ class Ledger:
         )
         return tuple(_entry(dict(r)) for r in rows.mappings())
 
-    def slots_of(self, epoch: Epoch) -> tuple[Slot, ...]:
-        """Who decided in an epoch, and with what weights.
+    def lineup_of(self, epoch: Epoch) -> Lineup:
+        """Who decided in an epoch, and with what weights; its shadows as they were when it began.
 
         Raises:
             StoreError: the ledger has no such epoch.
@@ -149,7 +149,7 @@ class Ledger:
             raise StoreError("ledger", f"no epoch {epoch}", "an epoch of this service")
         event = decode_event(text)
         assert isinstance(event, EpochChanged)
-        return event.slots
+        return event.lineup
 
     def last_state(self) -> ManagerState | None:
         """The manager's state after the newest step; None in an empty ledger.

@@ -71,12 +71,11 @@ def rewards_of(events: Sequence[Event], lineup: Lineup) -> tuple[StoredReward, .
         events: of the step.
         lineup: before the step.
     """
-    places = [(s.incumbent, s.id) for s in lineup.slots] + [(s.agent, s.slot) for s in lineup.shadows]
     return tuple(
         _reward(agent, slot, event.day, event.earned[agent])
         for event in events
         if isinstance(event, CohortTaken)
-        for agent, slot in places
+        for slot, agent in lineup.places
         if agent in event.earned
     )
 

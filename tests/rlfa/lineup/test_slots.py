@@ -12,6 +12,7 @@ from rlfa.lineup.slots import (
     Shadow,
     Slot,
     SlotId,
+    Trial,
     day_of,
 )
 
@@ -45,3 +46,36 @@ def test_incumbent_cannot_be_a_shadow() -> None:
 def test_day_of_a_time_before_1970_is_negative() -> None:
     assert day_of(EventTime(-1)) == Day(-1)
     assert day_of(EventTime(86_400_000)) == Day(1)
+
+
+def trial(name: str, agent: str, share: float = 0.1) -> Trial:
+    return Trial(slot=SlotId(name), agent=AgentId(agent), share=share)
+
+
+def test_those_on_trial_score_after_the_incumbents_and_before_the_shadows() -> None:
+    shadows = (Shadow(slot=SlotId("a"), agent=AgentId("old")),)
+    lineup = Lineup(epoch=Epoch(1), slots=(slot("a", "x"),), shadows=shadows, trials=(trial("a", "new"),))
+    assert lineup.agents == ("x", "new", "old")
+    assert lineup.deciders == ("x", "new")
+    assert lineup.places == (("a", "x"), ("a", "new"), ("a", "old"))
+
+
+@pytest.mark.parametrize(
+    "trials",
+    [(trial("a", "x"),), (trial("a", "old"),), (trial("b", "new"),), (trial("a", "new", 0.0),), (trial("a", "n"),) * 2],
+    ids=["an incumbent", "a shadow", "no slot of the lineup", "no share", "twice"],
+)
+def test_a_trial_that_cannot_be_is_refused(trials: tuple[Trial, ...]) -> None:
+    with pytest.raises(LineupError, match=r"lineup trials: found .* allowed:"):
+        Lineup(
+            epoch=Epoch(1),
+            slots=(slot("a", "x"),),
+            shadows=(Shadow(slot=SlotId("a"), agent=AgentId("old")),),
+            trials=trials,
+        )
+
+
+def test_a_lineup_that_plays_only_segments_is_refused() -> None:
+    part = Slot(id=SlotId("a"), incumbent=AgentId("x"), segment="amount > 100")
+    with pytest.raises(LineupError, match="a slot that plays everything"):
+        Lineup(epoch=Epoch(1), slots=(part,))

@@ -87,6 +87,7 @@ def decide_days(service: Service) -> None:
             entities=np.ones((2 * ROWS, len(service.spec.entities)), np.uint64),
             features=x,
             logits=logits,
+            voted=np.isfinite(logits),
             score=score.astype(np.float32),
             action=np.ones(2 * ROWS, np.int8),
             degraded=degraded,
@@ -137,7 +138,7 @@ def test_a_log_that_was_changed_afterwards_does_not_agree(service: Service) -> N
         lane.set_columns(names)
         wide = {
             n: np.array(table[n].to_pylist(), t)
-            for n, t in (("features", np.float32), ("logits", np.float32), ("entities", np.uint64))
+            for n, t in (("features", np.float32), ("logits", np.float32), ("voted", np.bool_), ("entities", np.uint64))
         }
         narrow = {n: table[n].to_numpy() for n in ("tx_hash", "partition", "offset", "event_time", "amount", "action")}
         degraded = table["degraded"].to_numpy(zero_copy_only=False)

@@ -26,6 +26,7 @@ def rows(offsets: list[int], times: list[int], logit: float = 0.5, agents: int =
         entities=np.ones((n, 1), np.uint64),
         features=np.arange(2 * n, dtype=np.float32).reshape(n, 2),
         logits=np.full((n, agents), logit, np.float32),
+        voted=np.ones((n, agents), np.bool_),
         score=np.full(n, 0.3, np.float32),
         action=np.zeros(n, np.int8),
         degraded=np.zeros(n, np.bool_),

@@ -1,0 +1,149 @@
+"""A batch becomes decisions: a slot votes on its segment, and a challenger on trial decides its share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from rlfa.hosts.scoring import AgentRef, HostError
+from rlfa.lanes.step import Absorbed, Decided, Intake, columns_of, decide, judge
+from rlfa.lanes.watermarks import Watermarks
+from rlfa.lineup.actions import choose, combine
+from rlfa.lineup.segments import fields_of
+from rlfa.lineup.slots import AgentId, Epoch, Lineup, Slot, SlotId, Trial
+from rlfa.lineup.voting import Rows, drawn
+from rlfa.outcomes import journal, log
+from rlfa.outcomes.journal import Journal
+from rlfa.outcomes.labels import LabelQueue
+from rlfa.rewards.money import Costs
+from streams.codec import LabelCodec, TransactionCodec
+from streams.features.windows import FeatureState
+from streams.kafka.source import Record
+from streams.spec import parse_spec
+from streams.synthetic import Simulator, demo_scenario
+from streams.synthetic.messages import chunks
+from tests.end_to_end.services import SPEC
+
+STREAM = parse_spec(SPEC, "stream.toml")
+A, B, NEW = AgentId("a"), AgentId("b"), AgentId("new")
+TRIAL = Trial(slot=SlotId("all"), agent=NEW, share=0.3)
+LINEUP = Lineup(
+    epoch=Epoch(7),
+    slots=(
+        Slot(id=SlotId("all"), incumbent=A, weight=0.5),
+        Slot(id=SlotId("online"), incumbent=B, weight=0.5, segment='channel == "ecom"'),
+    ),
+    trials=(TRIAL,),
+)
+ROWS = 400
+
+
+class Fixed:
+    """A host whose agents say the same of every transaction, unless one is away."""
+
+    logits: ClassVar = {A: -1.0, B: 2.0, NEW: 3.0}
+
+    def __init__(self, *away: AgentId) -> None:
+        self.away = away
+
+    def load(self, refs: Sequence[AgentRef]) -> None:
+        raise NotImplementedError
+
+    def score(self, agents: Sequence[AgentId], features: NDArray[np.float32]) -> NDArray[np.float32]:
+        said = [np.nan if a in self.away else self.logits[a] for a in agents]
+        return np.tile(np.array(said, np.float32), (len(features), 1))
+
+    def contributions(
+        self, agents: Sequence[AgentId], weights: NDArray[np.float64], features: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """All of an agent's logit comes from the first feature."""
+        total = np.zeros(features.shape, np.float32)
+        total[:, 0] = sum(w * self.logits[a] for a, w in zip(agents, weights, strict=True)) / sum(weights)
+        return total
+
+
+@pytest.fixture(scope="module")
+def intake() -> Intake:
+    return Intake(
+        spec=STREAM,
+        transactions=TransactionCodec(STREAM, None),
+        labels=LabelCodec(),
+        state=FeatureState(STREAM.windows, tuple(STREAM.entities), lateness_ms=STREAM.lateness_max_ms),
+        watermarks=Watermarks(lateness_max_ms=STREAM.lateness_max_ms, ahead_max_ms=STREAM.ahead_max_ms),
+        queue=LabelQueue(patience_ms=STREAM.lateness_max_ms),
+    )
+
+
+@pytest.fixture(scope="module")
+def batch(intake: Intake) -> Absorbed:
+    day = next(iter(chunks(Simulator(demo_scenario().scaled(400), seed=3), 0, 1))).transactions
+    sent = zip(day.time[:ROWS].tolist(), day.key, day.value, strict=False)
+    return intake.absorb([Record("transactions", 0, i, at, key, value) for i, (at, key, value) in enumerate(sent)], [])
+
+
+def decided(batch: Absorbed, intake: Intake, lineup: Lineup, *away: AgentId) -> Decided:
+    return decide(batch, STREAM, intake.feature_names, lineup, Fixed(*away), Costs(), now=5)
+
+
+def rows_of(batch: Absorbed, intake: Intake) -> Rows:
+    tx = batch.transactions
+    fields = fields_of(STREAM, intake.feature_names)
+    return Rows(tx_hash=tx.tx_hash, event_time=tx.event_time, amount=tx.amount, features=batch.features, fields=fields)
+
+
+def test_segments_vote_and_a_trial_decides_its_share(batch: Absorbed, intake: Intake) -> None:
+    online = np.array([c == "ecom" for c in batch.transactions.categorical["channel"]])
+    mine = drawn(TRIAL, batch.transactions.tx_hash)
+    assert all(part.any() for part in (online & mine, online & ~mine, ~online & mine, ~online & ~mine))
+    for i, decision in enumerate(decided(batch, intake, LINEUP).decisions):
+        first = NEW if mine[i] else A
+        speaking = [first, *([B] if online[i] else [])]
+        logit = np.mean([Fixed.logits[a] for a in speaking])
+        assert list(decision.agents) == speaking
+        assert decision.score == pytest.approx(1 / (1 + np.exp(-logit)))
+        assert not decision.degraded
+        assert [r.contribution for r in decision.reasons] in ([], [pytest.approx(logit)])
+
+
+def test_the_journal_says_who_voted(batch: Absorbed, intake: Intake, tmp_path: Path) -> None:
+    lane = Journal(tmp_path / "lane-0")
+    lane.set_columns(columns_of(intake, LINEUP))
+    made = decided(batch, intake, LINEUP)
+    lane.append_decisions(made.rows)
+    lane.close()
+    tables = [
+        log.widened(t) for d in journal.days(tmp_path, "decisions") for t in journal.read(tmp_path, "decisions", d)
+    ]
+    voted = {row["tx_id"]: {a for a in LINEUP.agents if row[log.VOTED + a]} for t in tables for row in t.to_pylist()}
+    assert voted == {d.tx_id: set(d.agents) for d in made.decisions}
+
+
+def test_without_segments_and_trials_nothing_is_different(batch: Absorbed, intake: Intake) -> None:
+    plain = Lineup(
+        epoch=Epoch(1), slots=tuple(Slot(id=s.id, incumbent=s.incumbent, weight=s.weight) for s in LINEUP.slots)
+    )
+    rows, host = rows_of(batch, intake), Fixed()
+    judged = judge(rows, plain, host, Costs())
+    score, degraded = combine(host.score([A, B], rows.features), np.array([0.5, 0.5]))
+    assert judged.score.tobytes() == score.tobytes()
+    assert judged.action.tobytes() == choose(score, rows.amount, Costs()).tobytes()
+    assert judged.degraded.tobytes() == degraded.tobytes()
+
+
+def test_a_challenger_that_is_away_leaves_its_share_to_the_incumbent(batch: Absorbed, intake: Intake) -> None:
+    assert all(A in d.agents and NEW not in d.agents for d in decided(batch, intake, LINEUP, NEW).decisions)
+
+
+def test_a_segment_whose_agent_is_away_is_decided_by_the_rest(batch: Absorbed, intake: Intake) -> None:
+    online = [c == "ecom" for c in batch.transactions.categorical["channel"]]
+    assert [d.degraded for d in decided(batch, intake, LINEUP, B).decisions] == online
+
+
+def test_a_row_that_nobody_scored_is_not_decided(batch: Absorbed, intake: Intake) -> None:
+    with pytest.raises(HostError):
+        decided(batch, intake, LINEUP, A, NEW)
