@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from rlfa.lineup.exploration import ExplorationRules
 from rlfa.lineup.hedge import HedgeRules
 from rlfa.rewards.money import Costs
 
@@ -146,3 +147,4 @@ class FreeAgencyRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     guard: GuardRules = GuardRules()
     swaps: SwapLimits = SwapLimits()
     hedge: HedgeRules = HedgeRules()
+    exploration: ExplorationRules = ExplorationRules()

@@ -192,6 +192,7 @@ class Session:
             self.plan.lineup,
             self.host,
             self.service.settings.free_agency.costs,
+            self.service.settings.free_agency.exploration,
             self.wall_ms(),
         )
         self.journal.append_decisions(decided.rows)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from rlfa.hosts.scoring import Features, Host, HostError
 from rlfa.lanes.watermarks import OK, TOO_FAR_AHEAD, TOO_OLD, Watermarks
 from rlfa.lineup.actions import ACTIONS, choose, combine
+from rlfa.lineup.exploration import ExplorationRules, Explored, explore
 from rlfa.lineup.reasons import strongest
 from rlfa.lineup.segments import fields_of
 from rlfa.lineup.slots import Lineup
@@ -84,15 +85,20 @@ class Judged:
         logits: float32[n, k] of all its agents.
         voters: intp[n, s], the agent that votes for each slot, see `rlfa.lineup.voting`.
         score: float64[n].
-        action: int8[n].
         degraded: bool[n], some slot's vote is missing.
+        taken: the actions, and the chances with which they were taken.
     """
 
     logits: NDArray[np.float32]
     voters: NDArray[np.intp]
     score: NDArray[np.float64]
-    action: NDArray[np.int8]
     degraded: NDArray[np.bool_]
+    taken: Explored
+
+    @property
+    def action(self) -> NDArray[np.int8]:
+        """int8[n], what is done."""
+        return self.taken.action
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +203,7 @@ def decide(
     lineup: Lineup,
     host: Host,
     costs: Costs,
+    exploration: ExplorationRules,
     now: int,
 ) -> Decided:
     """Scores, actions and reasons for a batch, by one lineup.
@@ -208,6 +215,7 @@ def decide(
         lineup: who decides and who only watches.
         host: holds all of the lineup's agents.
         costs: of the user.
+        exploration: which would-be declines pass.
         now: wall clock, ms UTC, for `decided_at`.
 
     Raises:
@@ -221,11 +229,11 @@ def decide(
         features=absorbed.features,
         fields=fields_of(spec, feature_names),
     )
-    judged = judge(rows, lineup, host, costs)
+    judged = judge(rows, lineup, host, costs, exploration)
     score, action, degraded = judged.score, judged.action, judged.degraded
     reasons = _reasons(absorbed, np.flatnonzero(action), judged.voters, spec, feature_names, lineup, host)
     votes_p = 1.0 / (1.0 + np.exp(-votes(judged.logits, judged.voters).astype(np.float64)))
-    columns = (score, action, degraded, tx.event_time, judged.voters, votes_p)
+    columns = (score, action, judged.taken.propensity, degraded, tx.event_time, judged.voters, votes_p)
     decisions = [
         Decision(
             tx_id=tx.tx_id[i],
@@ -234,17 +242,17 @@ def decide(
             reasons=reasons.get(i, []),
             epoch=lineup.epoch,
             agents={agents[k]: p for k, p in zip(ks, ps, strict=True) if p == p},  # noqa: PLR0124  # NaN
-            propensity=1.0,
+            propensity=p_taken,
             event_time=t,
             decided_at=now,
             degraded=is_degraded,
         )
-        for i, (s, a, is_degraded, t, ks, ps) in enumerate(zip(*(c.tolist() for c in columns), strict=True))
+        for i, (s, a, p_taken, is_degraded, t, ks, ps) in enumerate(zip(*(c.tolist() for c in columns), strict=True))
     ]
     return Decided(decisions, _rows(absorbed, judged, lineup))
 
 
-def judge(rows: Rows, lineup: Lineup, host: Host, costs: Costs) -> Judged:
+def judge(rows: Rows, lineup: Lineup, host: Host, costs: Costs, exploration: ExplorationRules) -> Judged:
     """Scores and actions for a batch, by one lineup.
 
     Args:
@@ -252,6 +260,7 @@ def judge(rows: Rows, lineup: Lineup, host: Host, costs: Costs) -> Judged:
         lineup: who decides and who only watches.
         host: holds all of the lineup's agents.
         costs: of the user.
+        exploration: which would-be declines pass.
 
     Raises:
         HostError: no agent scored some row.
@@ -262,7 +271,9 @@ def judge(rows: Rows, lineup: Lineup, host: Host, costs: Costs) -> Judged:
     if not np.isfinite(spoken).any(axis=1).all():
         raise HostError("no agent of the lineup scored the batch")
     score, degraded = combine(spoken, weights(lineup, chosen))
-    return Judged(logits, chosen, score, choose(score, rows.amount, costs), degraded)
+    action = choose(score, rows.amount, costs)
+    taken = explore(action, rows.amount, rows.tx_hash, exploration, costs.prevented_share)
+    return Judged(logits, chosen, score, degraded, taken)
 
 
 def columns_of(intake: Intake, lineup: Lineup) -> Columns:
@@ -320,6 +331,9 @@ def _rows(absorbed: Absorbed, judged: Judged, lineup: Lineup) -> DecisionRows:
         voted=voted(judged.logits, judged.voters),
         score=judged.score.astype(np.float32),
         action=judged.action,
+        propensity=judged.taken.propensity,
+        explored=judged.taken.explored,
+        covered=judged.taken.covered,
         degraded=judged.degraded,
         epoch=lineup.epoch,
     )

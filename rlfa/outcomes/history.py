@@ -75,6 +75,9 @@ def _undecided(absorbed: Absorbed) -> DecisionRows:
         voted=np.empty((n, 0), np.bool_),
         score=np.full(n, np.nan, np.float32),
         action=np.zeros(n, np.int8),
+        propensity=np.ones(n),
+        explored=np.zeros(n, np.bool_),
+        covered=np.ones(n, np.bool_),
         degraded=np.zeros(n, np.bool_),
         epoch=EPOCH_BEFORE_ANY,
     )

@@ -53,6 +53,9 @@ class DecisionRows:
         voted: bool[n, k], whether an agent took part in the decision.
         score: float32[n].
         action: int8[n], index into `rlfa.lineup.actions.ACTIONS`.
+        propensity: float64[n], the probability with which this action was taken.
+        explored: bool[n], would have been declined and passed.
+        covered: bool[n], a decline would have had a chance to pass.
         degraded: bool[n].
         epoch: the lineup that decided.
     """
@@ -69,6 +72,9 @@ class DecisionRows:
     voted: NDArray[np.bool_]
     score: NDArray[np.float32]
     action: NDArray[np.int8]
+    propensity: NDArray[np.float64]
+    explored: NDArray[np.bool_]
+    covered: NDArray[np.bool_]
     degraded: NDArray[np.bool_]
     epoch: int
 
@@ -118,6 +124,9 @@ _NARROW: list[tuple[str, pa.DataType]] = [
     ("amount", pa.float64()),
     ("score", pa.float32()),
     ("action", pa.int8()),
+    ("propensity", pa.float64()),
+    ("explored", pa.bool_()),
+    ("covered", pa.bool_()),
     ("degraded", pa.bool_()),
     ("epoch", pa.int64()),
 ]
@@ -226,7 +235,8 @@ def record_batch(rows: DecisionRows, columns: Columns) -> pa.RecordBatch:
         [
             pa.array(rows.tx_id, pa.string()),
             *(pa.array(a) for a in (rows.tx_hash, rows.partition, rows.offset, rows.event_time)),
-            *(pa.array(a) for a in (rows.amount, rows.score, rows.action, rows.degraded)),
+            *(pa.array(a) for a in (rows.amount, rows.score, rows.action)),
+            *(pa.array(a) for a in (rows.propensity, rows.explored, rows.covered, rows.degraded)),
             pa.array(np.full(len(rows.tx_id), rows.epoch, np.int64)),
             *(_wide(a) for a in (rows.entities, rows.features, rows.logits, rows.voted)),
         ],

@@ -52,6 +52,9 @@ commit_timeout_s = 5
 remote_slots = {remote}
 wait_s = 20
 
+[free_agency.exploration]
+declined_labels = "all"
+
 [slots]
 a = "small"
 b = "linear"

@@ -14,6 +14,7 @@ from rlfa.hosts.scoring import AgentRef, HostError
 from rlfa.lanes.step import Absorbed, Decided, Intake, columns_of, decide, judge
 from rlfa.lanes.watermarks import Watermarks
 from rlfa.lineup.actions import choose, combine
+from rlfa.lineup.exploration import ExplorationRules
 from rlfa.lineup.segments import fields_of
 from rlfa.lineup.slots import AgentId, Epoch, Lineup, Slot, SlotId, Trial
 from rlfa.lineup.voting import Rows, drawn
@@ -87,7 +88,7 @@ def batch(intake: Intake) -> Absorbed:
 
 
 def decided(batch: Absorbed, intake: Intake, lineup: Lineup, *away: AgentId) -> Decided:
-    return decide(batch, STREAM, intake.feature_names, lineup, Fixed(*away), Costs(), now=5)
+    return decide(batch, STREAM, intake.feature_names, lineup, Fixed(*away), Costs(), ExplorationRules(), now=5)
 
 
 def rows_of(batch: Absorbed, intake: Intake) -> Rows:
@@ -128,7 +129,7 @@ def test_without_segments_and_trials_nothing_is_different(batch: Absorbed, intak
         epoch=Epoch(1), slots=tuple(Slot(id=s.id, incumbent=s.incumbent, weight=s.weight) for s in LINEUP.slots)
     )
     rows, host = rows_of(batch, intake), Fixed()
-    judged = judge(rows, plain, host, Costs())
+    judged = judge(rows, plain, host, Costs(), ExplorationRules())
     score, degraded = combine(host.score([A, B], rows.features), np.array([0.5, 0.5]))
     assert judged.score.tobytes() == score.tobytes()
     assert judged.action.tobytes() == choose(score, rows.amount, Costs()).tobytes()
@@ -147,3 +148,26 @@ def test_a_segment_whose_agent_is_away_is_decided_by_the_rest(batch: Absorbed, i
 def test_a_row_that_nobody_scored_is_not_decided(batch: Absorbed, intake: Intake) -> None:
     with pytest.raises(HostError):
         decided(batch, intake, LINEUP, A, NEW)
+
+
+def test_a_decline_that_passes_says_with_what_propensity_on_the_topic_and_in_the_journal(
+    batch: Absorbed, intake: Intake, tmp_path: Path
+) -> None:
+    rules = ExplorationRules(share=0.3, loss_max=1_000.0, amount_max=60.0)
+    sure = Lineup(epoch=Epoch(1), slots=(Slot(id=SlotId("all"), incumbent=NEW),))
+    made = decide(batch, STREAM, intake.feature_names, sure, Fixed(), Costs(), rules, now=5)
+    lane = Journal(tmp_path / "lane-0")
+    lane.set_columns(columns_of(intake, sure))
+    lane.append_decisions(made.rows)
+    lane.close()
+    days = journal.days(tmp_path, "decisions")
+    kept = {r["tx_id"]: r for d in days for t in journal.read(tmp_path, "decisions", d) for r in t.to_pylist()}
+    amounts = dict(zip(batch.transactions.tx_id, batch.transactions.amount.tolist(), strict=True))
+    for decision in made.decisions:
+        row, covered = kept[decision.tx_id], amounts[decision.tx_id] <= 60.0
+        would_be_declined = choose(np.array([decision.score]), np.array([row["amount"]]), Costs())[0] == 2
+        explored = would_be_declined and decision.action == "approve"
+        expected = 1.0 if not (covered and would_be_declined) else 0.3 if explored else 0.7
+        assert decision.propensity == row["propensity"] == pytest.approx(expected)
+        assert (row["explored"], row["covered"]) == (explored, covered)
+    assert {row["explored"] for row in kept.values()} == {True, False}

@@ -90,6 +90,9 @@ def decide_days(service: Service) -> None:
             voted=np.isfinite(logits),
             score=score.astype(np.float32),
             action=np.ones(2 * ROWS, np.int8),
+            propensity=np.ones(2 * ROWS),
+            explored=np.zeros(2 * ROWS, np.bool_),
+            covered=np.ones(2 * ROWS, np.bool_),
             degraded=degraded,
             epoch=1,
         )
@@ -140,12 +143,13 @@ def test_a_log_that_was_changed_afterwards_does_not_agree(service: Service) -> N
             n: np.array(table[n].to_pylist(), t)
             for n, t in (("features", np.float32), ("logits", np.float32), ("voted", np.bool_), ("entities", np.uint64))
         }
-        narrow = {n: table[n].to_numpy() for n in ("tx_hash", "partition", "offset", "event_time", "amount", "action")}
-        degraded = table["degraded"].to_numpy(zero_copy_only=False)
+        narrow = {
+            n: table[n].to_numpy(zero_copy_only=False)
+            for n in ("tx_hash", "partition", "offset", "event_time", "amount", "action", "propensity", "explored",
+                      "covered", "degraded")
+        }  # fmt: skip
         forged = table["score"].to_numpy() * np.float32(0.99)
-        lane.append_decisions(
-            DecisionRows(tx_id=table["tx_id"].to_pylist(), score=forged, degraded=degraded, epoch=1, **narrow, **wide)
-        )
+        lane.append_decisions(DecisionRows(tx_id=table["tx_id"].to_pylist(), score=forged, epoch=1, **narrow, **wide))
         lane.close()
         assert path.exists()
     result = run(service, f"tx-{ROWS + 7}")

@@ -29,6 +29,9 @@ def rows(offsets: list[int], times: list[int], logit: float = 0.5, agents: int =
         voted=np.ones((n, agents), np.bool_),
         score=np.full(n, 0.3, np.float32),
         action=np.zeros(n, np.int8),
+        propensity=np.ones(n),
+        explored=np.zeros(n, np.bool_),
+        covered=np.ones(n, np.bool_),
         degraded=np.zeros(n, np.bool_),
         epoch=1,
     )
