@@ -154,6 +154,11 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
         return self.state / "outcomes"
 
     @property
+    def summaries(self) -> Path:
+        """Days without their labels."""
+        return self.state / "summaries"
+
+    @property
     def agents(self) -> Path:
         """A folder per agent."""
         return self.state / "agents"

@@ -20,6 +20,7 @@ from rlfa.lanes.session import LaneStatus
 from rlfa.lineup.plan import read_plan, write_plan
 from rlfa.lineup.slots import DAY_MS, Day, EventTime, Lineup, SlotId
 from rlfa.outcomes import journal, log
+from rlfa.outcomes.summaries import summarise_table
 from rlfa.store.database import StoreError
 from rlfa.store.ledger import Ledger
 from rlfa.store.outbox import Outbox
@@ -137,6 +138,7 @@ class ManagerActor:
     def _take(self, day: Day, now: EventTime) -> None:
         """One cohort: into the books, and only then the world."""
         cohort = log.load_cohort(log.path_of(self._service.outcomes, day))
+        self._see_through(self._office.seen_through(day))
         before = self._office.state.lineup
         events = self._office.take(cohort, now, _wall_ms())
         if self._office.state.lineup != before:
@@ -144,6 +146,13 @@ class ManagerActor:
         self._order(requests_of(events))
         self._settled = day
         self._publish()
+
+    def _see_through(self, through: Day) -> None:
+        """Summarise the days, labels or not, that the next step looks at."""
+        for day in self._office.unseen(journal.days(self._service.journals, journal.DECISIONS), through):
+            rows = log.rows_of(self._service.journals, day)
+            if rows is not None:
+                self._office.unlabelled.add(summarise_table(rows, day))
 
     def _push(self, lineup: Lineup) -> None:
         """The file first, for lanes that start; then every lane that lives, without waiting for any."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from rlfa.free_agency.drift import DriftSign
 from rlfa.free_agency.rules import ProbationRules
 from rlfa.lineup.slots import AgentId, Day, Epoch, Lineup, Shadow, Slot, SlotId, Trial
 from rlfa.rewards.discounted import Earned
@@ -58,6 +59,12 @@ class WatchChanged(_Event, frozen=True, kw_only=True):
     gap: float | None
     """How much more the best shadow of the slot earned, per transaction."""
     best_shadow: AgentId = AgentId("")
+
+
+class DriftSeen(_Event, frozen=True, kw_only=True):
+    """Scores or features have been away from their reference for days, before any label says whether that matters."""
+
+    sign: DriftSign
 
 
 class TrainingRequested(_Event, frozen=True, kw_only=True):
@@ -228,6 +235,7 @@ Event = (
     EpochChanged
     | CohortTaken
     | WatchChanged
+    | DriftSeen
     | TrainingRequested
     | TrainingGivenUp
     | ReleasedOffline

@@ -5,6 +5,7 @@ The live manager and a backtest share it: they differ in what tells the time, no
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -19,8 +20,9 @@ from rlfa.free_agency.policies.policy import Policy
 from rlfa.free_agency.policies.registry import policy_of
 from rlfa.free_agency.scouting import BanditScout, Scout
 from rlfa.free_agency.state import Candidate, ManagerState, Request
+from rlfa.free_agency.unlabelled import UnlabelledDays, first_day_of, seen_through
 from rlfa.lineup.plan import Plan
-from rlfa.lineup.slots import AgentId, EventTime, Lineup, SlotId
+from rlfa.lineup.slots import AgentId, Day, EventTime, Lineup, SlotId
 from rlfa.outcomes import log
 from rlfa.outcomes.cohorts import Cohort
 from rlfa.store.agents import Agents, ref_of
@@ -43,6 +45,7 @@ class FrontOffice:
         state: after the ledger's newest step.
         scout: chooses the genomes to train.
         policy: chooses each slot's move.
+        unlabelled: days that the next step's drift signs are read from.
         delivered: candidates that the next cohort's step will take.
     """
 
@@ -51,6 +54,7 @@ class FrontOffice:
     state: ManagerState
     scout: Scout
     policy: Policy
+    unlabelled: UnlabelledDays
     delivered: list[Candidate] = field(default_factory=list)
 
     @classmethod
@@ -63,7 +67,7 @@ class FrontOffice:
         """
         store = Store.open(service.database)
         scout, policy = BanditScout(tuple(service.settings.genomes)), policy_of(service.settings.free_agency)
-        return cls(service, store, last_state(store), scout, policy)
+        return cls(service, store, last_state(store), scout, policy, UnlabelledDays(service.summaries))
 
     def resume(self) -> None:
         """Go on from the ledger: a write without an answer may have landed, with the candidates that it took.
@@ -78,6 +82,8 @@ class FrontOffice:
     def take(self, cohort: Cohort, now: EventTime, recorded_at: int) -> tuple[Event, ...]:
         """One cohort: the pure step, then one SQL transaction; what it asks for is the caller's to carry out.
 
+        Every day up to `seen_through(cohort.day)` has to be in `unlabelled` before.
+
         Args:
             cohort: the next closed one.
             now: event time that the stream has reached, ms UTC.
@@ -87,13 +93,26 @@ class FrontOffice:
             StoreError: the store is away; nothing has changed.
         """
         before, rules = self.state, self.service.settings.free_agency
-        state, events = step(before, cohort, self.delivered, rules, now, scout=self.scout, policy=self.policy)
+        signs = self.unlabelled.signs(before, self.seen_through(cohort.day), rules.drift)
+        state, events = step(
+            before, cohort, self.delivered, rules, now, scout=self.scout, policy=self.policy, drift=signs
+        )
         entries = entries_of(events, state, at=now, recorded_at=recorded_at, policy=self.policy.name)
         with self.store.transaction() as session:
             Ledger(session).append(entries)
             Rewards(session).add(rewards_of(events, before.lineup))
         self.state, self.delivered = state, []
         return events
+
+    def seen_through(self, cohort: Day) -> Day:
+        """The newest day, without labels, that a cohort's step looks at."""
+        spec = self.service.spec
+        return seen_through(cohort, spec.label_delay_ms, spec.lateness_max_ms)
+
+    def unseen(self, days: Sequence[int], through: Day) -> list[Day]:
+        """Of some days those that `unlabelled` lacks and the next step may look at."""
+        first, there = min(map(first_day_of, self.state.slots)), set(self.unlabelled.days())
+        return [Day(day) for day in days if first <= day <= through and day not in there]
 
     def obey(self, now: EventTime, recorded_at: int) -> bool:
         """The oldest command that waits; False where none does.

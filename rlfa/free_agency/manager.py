@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 
 from rlfa.errors import RlfaError
+from rlfa.free_agency.drift import DriftSign
 from rlfa.free_agency.events import EpochChanged, Event
 from rlfa.free_agency.newcomers import roll_back, watch_newcomers
 from rlfa.free_agency.payoffs import take_payoffs
@@ -16,6 +17,7 @@ from rlfa.free_agency.policies.registry import policy_of
 from rlfa.free_agency.rules import FreeAgencyRules
 from rlfa.free_agency.scouting import Scout
 from rlfa.free_agency.signing import drop_stale, sign_candidates, start_probations
+from rlfa.free_agency.situations import note_drift
 from rlfa.free_agency.standings import take_rewards, take_thresholds, watch_incumbents
 from rlfa.free_agency.state import Candidate, ManagerState, SlotState
 from rlfa.free_agency.swaps import add_evidence, clear_bench, end_changed_tests, release_losers
@@ -38,6 +40,7 @@ _PARTS: tuple[Part, ...] = (
     roll_back,
     sign_candidates,
     drop_stale,
+    note_drift,
     play,
     clear_bench,
     take_weights,
@@ -100,7 +103,7 @@ def step(
     *,
     scout: Scout,
     policy: Policy | None = None,
-    scout_early: Collection[SlotId] = (),
+    drift: Mapping[SlotId, DriftSign] | None = None,
 ) -> tuple[ManagerState, tuple[Event, ...]]:
     """Take one closed cohort.
 
@@ -115,7 +118,7 @@ def step(
         now: event time that the stream has reached, ms UTC.
         scout: chooses the genomes to train.
         policy: chooses each slot's move; that of the rules where none is given.
-        scout_early: slots that unlabelled drift asks to scout for, before a matured cohort can say so.
+        drift: what days without labels say of a slot, before a matured cohort can say so.
 
     Returns:
         The state after it, and what happened, in order. `state.lineup` is what lanes should play.
@@ -136,7 +139,7 @@ def step(
         candidates=tuple(candidates),
         scout=scout,
         policy=policy or policy_of(rules),
-        scout_early=frozenset(scout_early),
+        drift=drift or {},
     )
     before, events = state, tuple[Event, ...]()
     for part in _PARTS:

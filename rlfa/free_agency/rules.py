@@ -111,6 +111,34 @@ class ScoutRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     """Offline gate: share of the incumbent's loss by which a candidate's may exceed it."""
 
 
+class DriftRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Signals without labels: they may start scouting early and never remove anyone."""
+
+    scouts: bool = True
+    """Whether drift may start scouting; what it shows is written down in any case."""
+    reference_days: Annotated[int, Meta(ge=7, le=365)] = 28
+    """First days of an incumbent in its slot, which later days are compared with; before that many there are no
+    signals."""
+    rows_min: Annotated[int, Meta(ge=1, le=1_000_000_000)] = 200
+    """Transactions of a day that is looked at."""
+    days_alarm: Annotated[int, Meta(ge=1, le=365)] = 3
+    """Days with an alarm among the last `days_alarm + 1` that make drift."""
+    days_between: Annotated[int, Meta(ge=1, le=3650)] = 30
+    """Days between two scoutings that drift starts for a slot, and between two such entries of the ledger."""
+    psi_min: Annotated[float, Meta(ge=0, le=100)] = 0.02
+    """Population stability index of the scores under which a day is no alarm, however many its rows."""
+    score_level: Annotated[float, Meta(gt=0, lt=1)] = 0.001
+    """Probability that noise alone passes the limit of that index on a day."""
+    ks_min: Annotated[float, Meta(ge=0, le=1)] = 0.05
+    """Distance of Kolmogorov and Smirnov under which a feature hasn't moved, however many the rows."""
+    feature_level: Annotated[float, Meta(gt=0, lt=1)] = 0.01
+    """False discovery rate among the features that a day shows as moved."""
+    features_min: Annotated[int, Meta(ge=1, le=10_000)] = 2
+    """Features that must have moved for an alarm, unless the scores have."""
+    missing_share_max: Annotated[float, Meta(ge=0, lt=1)] = 0.01
+    """Share of a day's rows without the incumbent's score above which its scores say nothing."""
+
+
 class GuardRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The alarm over a newcomer after its swap, while the agent that it replaced scores on from the bench."""
 
@@ -144,6 +172,7 @@ class FreeAgencyRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     watch: WatchRules = WatchRules()
     probation: ProbationRules = ProbationRules()
     scout: ScoutRules = ScoutRules()
+    drift: DriftRules = DriftRules()
     guard: GuardRules = GuardRules()
     swaps: SwapLimits = SwapLimits()
     hedge: HedgeRules = HedgeRules()

@@ -82,6 +82,8 @@ def order_trainings(
     ordered = zip(requests, picks, strict=True)
     events = [_requested(slot, request, pick, why, state.epoch) for request, pick in ordered]
     slot = replace(slot, requests=requests, scoutings=slot.scoutings + 1, quiet_since=turn.day)
+    if situation.drifted:
+        slot = replace(slot, scouted_early=turn.day)
     slot, returned = _try_again(slot, state, turn.day)
     return slot, (*events, *returned)
 

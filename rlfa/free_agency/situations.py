@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
+from rlfa.free_agency.drift import explain
+from rlfa.free_agency.events import DriftSeen, Event
 from rlfa.free_agency.policies.policy import Situation, Trial
 from rlfa.free_agency.probation import verdict
 from rlfa.free_agency.scouting import Arm
 from rlfa.free_agency.state import ManagerState, Probation, SlotState
-from rlfa.free_agency.turn import Turn
+from rlfa.free_agency.turn import Turn, each_slot
+from rlfa.lineup.slots import Day, Epoch
 from rlfa.rewards.discounted import PairRecord, Record
 
 NEVER_QUIET = 365
@@ -34,8 +39,32 @@ def situation_of(slot: SlotState, state: ManagerState, turn: Turn) -> Situation:
         log_guard=None if slot.guard is None else slot.guard.esr.log_sr,
         own=own,
         other=other,
-        drifted=slot.id in turn.scout_early,
+        shift=turn.drift[slot.id].shift if slot.id in turn.drift else 0.0,
+        drifted=_has_drifted(slot, turn),
     )
+
+
+def note_drift(state: ManagerState, turn: Turn) -> tuple[ManagerState, tuple[Event, ...]]:
+    """Write down what days without labels show, at most once in `days_between`; nobody's place depends on it."""
+    return each_slot(state, lambda slot: _note(slot, state.epoch, turn))
+
+
+def _note(slot: SlotState, epoch: Epoch, turn: Turn) -> tuple[SlotState, tuple[Event, ...]]:
+    sign = turn.drift.get(slot.id)
+    if sign is None or not sign.lasted or not _is_due(slot.drift_seen, turn):
+        return slot, ()
+    seen = DriftSeen(day=turn.day, epoch=epoch, slot=slot.id, agent=slot.incumbent, reason=explain(sign), sign=sign)
+    return replace(slot, drift_seen=turn.day), (seen,)
+
+
+def _is_due(last: Day | None, turn: Turn) -> bool:
+    return last is None or turn.day - last >= turn.rules.drift.days_between
+
+
+def _has_drifted(slot: SlotState, turn: Turn) -> bool:
+    """Whether drift may start a scouting now."""
+    sign = turn.drift.get(slot.id)
+    return sign is not None and sign.lasted and turn.rules.drift.scouts and _is_due(slot.scouted_early, turn)
 
 
 def _trial(p: Probation, slot: SlotState) -> Trial:

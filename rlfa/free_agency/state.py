@@ -145,6 +145,10 @@ class SlotState(_Value, frozen=True, kw_only=True):
     quiet_since: Day | None = None
     """Last scouting, or end of the last probation."""
     swapped: Day | None = None
+    drift_seen: Day | None = None
+    """Last entry of the ledger about drift."""
+    scouted_early: Day | None = None
+    """Last scouting while drift was seen."""
 
     @property
     def shadows(self) -> tuple[AgentId, ...]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from msgspec.structs import replace
 
+from rlfa.free_agency.drift import DriftSign
 from rlfa.free_agency.events import Event
 from rlfa.free_agency.policies.policy import Policy
 from rlfa.free_agency.rules import FreeAgencyRules
@@ -40,14 +41,14 @@ class Turn(Moment):
         candidates: handed in since the last step.
         scout: chooses genomes.
         policy: chooses each slot's move.
-        scout_early: slots that unlabelled drift asks to scout for; it removes nobody.
+        drift: what days without labels say of a slot, where they say anything; it removes nobody.
     """
 
     cohort: Cohort
     candidates: tuple[Candidate, ...]
     scout: Scout
     policy: Policy
-    scout_early: frozenset[SlotId] = frozenset()
+    drift: Mapping[SlotId, DriftSign]
 
 
 Part = Callable[[ManagerState, Turn], tuple[ManagerState, tuple[Event, ...]]]

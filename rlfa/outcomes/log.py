@@ -66,12 +66,22 @@ def close_day(journals: Path, root: Path, day: Day, label_delay_ms: int) -> Path
     Returns:
         The file, or None where the day had no transaction.
     """
-    tables = [widened(table) for table in journal.read(journals, DECISIONS, day)]
-    if not tables:
+    rows = rows_of(journals, day)
+    if rows is None:
         return None
-    rows = _last_tries(pa.concat_tables(tables, promote_options="default"))
     closes_at = (int(day) + 1) * DAY_MS + label_delay_ms
     return write_day(with_labels(rows, _newest_labels(_labels_between(journals, day, closes_at))), root, day)
+
+
+def rows_of(journals: Path, day: Day) -> pa.Table | None:
+    """A day's decisions so far, wide and each once; None where it had no transaction.
+
+    Args:
+        journals: the folder with a journal per lane.
+        day: of event time.
+    """
+    tables = [widened(table) for table in journal.read(journals, DECISIONS, day)]
+    return _last_tries(pa.concat_tables(tables, promote_options="default")) if tables else None
 
 
 def with_labels(rows: pa.Table, labels: Mapping[int, KnownLabel], unknown: Container[int] = ()) -> pa.Table:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 
 import numpy as np
 
+from rlfa.free_agency.drift import DriftSign
 from rlfa.free_agency.manager import initial_state
 from rlfa.free_agency.rules import FreeAgencyRules, ProbationRules, ScoutRules, SwapLimits, WatchRules
 from rlfa.free_agency.state import ManagerState, Probation
@@ -87,3 +88,10 @@ def cohort(
 def first_state(slots: int = 2) -> ManagerState:
     seats = [Slot(id=SlotId(f"s{i}"), incumbent=AgentId(f"a{i}")) for i in range(slots)]
     return initial_state(seats, {s.incumbent: "moe" for s in seats}, FIRST_DAY, seed=7)[0]
+
+
+def drifted(day: int, **changes: object) -> DriftSign:
+    """A sign that has lasted."""
+    fields = {"through": Day(day), "shift": 2.0, "alarms": 3, "lasted": True, "psi": 0.3, "psi_limit": 0.02}
+    last = {"features": (), "reference_from": FIRST_DAY, "reference_to": Day(FIRST_DAY + 27)}
+    return DriftSign(**{**fields, **last, **changes})

@@ -11,7 +11,7 @@ from rlfa.free_agency.rules import FreeAgencyRules
 from rlfa.free_agency.scouting import SeededScout
 from rlfa.free_agency.state import Candidate, ManagerState
 from rlfa.lineup.slots import DAY_MS, AgentId, EventTime, Slot, SlotId
-from tests.rlfa.free_agency.builders import FIRST_DAY, cohort
+from tests.rlfa.free_agency.builders import FIRST_DAY, cohort, drifted
 
 DELAY_DAYS = 1
 
@@ -62,9 +62,9 @@ class Service:
         day = cohort(self.day, skills, seed=seed, missing=self.missing, rows=self.rows, silent=self.silent)
         now = EventTime((self.day + DELAY_DAYS) * DAY_MS)
         scout = SeededScout(("moe", "wide"))
-        early = {SlotId(s) for s in self.scout_early}
+        signs = {SlotId(s): drifted(self.day) for s in self.scout_early}
         self.state, new = step(
-            self.state, day, self.candidates, self.rules, now, scout=scout, policy=self.policy, scout_early=early
+            self.state, day, self.candidates, self.rules, now, scout=scout, policy=self.policy, drift=signs
         )
         ordered = [e for e in new if isinstance(e, TrainingRequested)]
         self.candidates = [
