@@ -89,9 +89,19 @@ class ConfluentSource:
         return sorted(found.partitions)
 
     def committed(self, places: Sequence[Place]) -> dict[Place, int | None]:
-        """The group's committed offsets, None where there is none."""
+        """The group's committed offsets, None where there is none.
+
+        Raises:
+            BrokerError: no answer, or a transaction that moves them has not ended.
+        """
         wanted = [TopicPartition(*place) for place in places]
-        found = self._answered(lambda wait: self.consumer.committed(wanted, timeout=wait))
+        found = answered(
+            lambda wait: self.consumer.committed(wanted, timeout=wait),
+            self._settings,
+            self._problems,
+            serve=self.consumer.poll,
+            allowed="a broker that answers, and no hanging transaction (kafka-transactions.sh find-hanging)",
+        )
         return {(p.topic, p.partition): p.offset if p.offset >= NO_OFFSET else None for p in found}
 
     def retained(self, place: Place) -> tuple[int, int]:
@@ -211,6 +221,7 @@ def answered(
     problems: Sequence[KafkaError],
     wait_s: float | None = None,
     serve: Callable[[float], object] = bool,
+    allowed: str = "a broker that answers",
 ) -> T:
     """Ask until there is an answer or the time is up; then one line says why.
 
@@ -220,6 +231,7 @@ def answered(
         problems: what the client reports beside its answers.
         wait_s: for all tries together.
         serve: lets the client make its reports; takes a time-out in seconds.
+        allowed: what would do, for the line that says why.
 
     Raises:
         BrokerError: with what the broker or the network last said.
@@ -234,7 +246,7 @@ def answered(
             reason = _reason(problems) or error.args[0].str()
             hopeless = any(word in reason for word in HOPELESS)
             if hopeless or time.monotonic() >= deadline:
-                raise BrokerError(f"kafka at {settings.bootstrap_servers}", reason, "a broker that answers") from error
+                raise BrokerError(f"kafka at {settings.bootstrap_servers}", reason, allowed) from error
 
 
 HOPELESS = ("uthentication fail", "certificate verify failed", "SSL handshake failed")
