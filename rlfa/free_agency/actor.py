@@ -131,7 +131,8 @@ class ManagerActor:
             if day not in done:
                 if (day + 1) * DAY_MS + delay > now:
                     return False
-                log.close_day(self._service.journals, self._service.outcomes, Day(day), delay)
+                hide = self._service.settings.free_agency.exploration.declined_labels == "none"
+                log.close_day(self._service.journals, self._service.outcomes, Day(day), delay, declines_hide=hide)
                 return True
         return False
 

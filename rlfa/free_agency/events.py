@@ -46,6 +46,12 @@ class CohortTaken(_Event, frozen=True, kw_only=True):
     earned: dict[AgentId, Earned]
     reward: dict[AgentId, float]
     """Discounted, in money per transaction."""
+    hidden: int = 0
+    """Declined, and nobody knows what they were; others like them were let through and stand for them."""
+    left_out: int = 0
+    """That no decline of could have been let through: nothing is measured on them."""
+    left_out_amount: float = 0.0
+    """Their share of the amount."""
 
 
 class WatchChanged(_Event, frozen=True, kw_only=True):
@@ -111,6 +117,8 @@ class ProbationStarted(_Event, frozen=True, kw_only=True):
     rules: ProbationRules
     costs: Costs
     challengers: int
+    chance_min: float = 1.0
+    """p_min of the bets, where declines hide the truth."""
 
 
 class EvidenceAdded(_Event, frozen=True, kw_only=True):
@@ -159,6 +167,7 @@ class GuardStarted(_Event, frozen=True, kw_only=True):
     rules: ProbationRules
     costs: Costs
     false_alarm_days: float
+    chance_min: float = 1.0
 
 
 class GuardAdded(_Event, frozen=True, kw_only=True):

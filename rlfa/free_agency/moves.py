@@ -43,6 +43,7 @@ def start_guard(slot: SlotState, bench: AgentId, epoch: Epoch, at: Moment) -> tu
         stage="guard",
         rules=at.rules.probation,
         costs=at.rules.costs,
+        chance_min=at.rules.exploration.propensity_min,
         first_full_day=Day(at.today + 1),
     )
     started = GuardStarted(
@@ -55,6 +56,7 @@ def start_guard(slot: SlotState, bench: AgentId, epoch: Epoch, at: Moment) -> tu
         first_full_day=test.first_full_day,
         rules=test.rules,
         costs=test.costs,
+        chance_min=test.chance_min,
         false_alarm_days=at.rules.guard.false_alarm_days,
     )
     return replace(slot, guard=Guard(test=test)), started

@@ -53,7 +53,7 @@ def _watch(slot: SlotState, state: ManagerState, turn: Turn) -> tuple[SlotState,
     guard = slot.guard
     if guard is None:
         return slot, ()
-    if (guard.test.rules, guard.test.costs) != (turn.rules.probation, turn.rules.costs):
+    if guard.test.terms != turn.rules.terms:
         slot, started = start_guard(slot, guard.test.challenger, state.epoch, turn)
         return slot, (started,)
     after = _advance(guard, state, turn)

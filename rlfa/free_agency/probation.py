@@ -34,6 +34,8 @@ def advance(probation: Probation, cohort: Cohort, thresholds: Thresholds) -> tup
     if not whole and len(cohort) and _must_have_scored(probation, cohort.day):
         missing = cohort.missing(probation.challenger)
         return replace(probation, unsafe=True, missing=probation.missing + missing), None
+    if not cohort.is_measured or cohort.least_chance < probation.chance_min:
+        return probation, None  # decided without exploration, or with less of it than the bets allow for
     limits = common_thresholds(thresholds.get(probation.incumbent, ()), thresholds.get(probation.challenger, ()), costs)
     if not whole or limits is None or cohort.day < probation.first_full_day:
         return probation, None
@@ -109,10 +111,11 @@ def _pair(
     challenger: NDArray[np.bool_],
 ) -> PairedLosses:
     logits = [cohort.logits_of(probation.incumbent), cohort.logits_of(probation.challenger)]
+    fraud = cohort.fraud | cohort.hidden
     if probation.rules.loss == "count":
-        losses = [count_loss(cohort.fraud, stopped, probation.costs.kappa) for stopped in (incumbent, challenger)]
+        losses = [count_loss(fraud, stopped, probation.costs.kappa) for stopped in (incumbent, challenger)]
     else:
-        losses = [brier_loss(cohort.fraud, x, probation.rules.brier_genuine_weight) for x in logits]
+        losses = [brier_loss(fraud, x, probation.rules.brier_genuine_weight) for x in logits]
     return pair(
         cohort,
         losses[0],
@@ -124,6 +127,7 @@ def _pair(
         discordant=frozenset(probation.discordant),
         gain_min=probation.rules.gain_min,
         dense=probation.rules.loss == "brier",
+        chance_min=probation.chance_min,
     )
 
 
@@ -135,6 +139,7 @@ def _with(
     challenger: NDArray[np.bool_],
 ) -> Probation:
     e = bet(before.e, paired.difference, paired.margin)
+    frauds = cohort.weight * cohort.fraud  # a recall for people: how many frauds each stands for
     return replace(
         before,
         started=cohort.day if before.started is None else before.started,
@@ -146,9 +151,9 @@ def _with(
         wins=before.wins + paired.wins,
         losses=before.losses + paired.losses,
         missing=before.missing + paired.missing,
-        fraud_rows=before.fraud_rows + int(cohort.fraud.sum()),
-        caught_challenger=before.caught_challenger + int((cohort.fraud & challenger).sum()),
-        caught_incumbent=before.caught_incumbent + int((cohort.fraud & incumbent).sum()),
+        fraud_rows=before.fraud_rows + round(frauds.sum()),
+        caught_challenger=before.caught_challenger + round((frauds * challenger).sum()),
+        caught_incumbent=before.caught_incumbent + round((frauds * incumbent).sum()),
         compromised=(*before.compromised, *paired.compromised),
         discordant=(*before.discordant, *paired.discordant),
     )

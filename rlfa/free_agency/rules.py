@@ -177,3 +177,8 @@ class FreeAgencyRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     swaps: SwapLimits = SwapLimits()
     hedge: HedgeRules = HedgeRules()
     exploration: ExplorationRules = ExplorationRules()
+
+    @property
+    def terms(self) -> tuple[ProbationRules, Costs, float]:
+        """Of every test: what changes them ends it."""
+        return self.probation, self.costs, self.exploration.propensity_min

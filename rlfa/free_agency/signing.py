@@ -150,6 +150,7 @@ def _start(slot: SlotState, epoch: Epoch, turn: Turn) -> tuple[SlotState, Iterab
             stage=p.stage,
             rules=p.rules,
             costs=p.costs,
+            chance_min=p.chance_min,
             challengers=len(everyone),
         )
         for p in started
@@ -164,6 +165,7 @@ def _probation(free: FreeAgent, incumbent: AgentId, turn: Turn) -> Probation:
         incumbent=incumbent,
         rules=turn.rules.probation,
         costs=turn.rules.costs,
+        chance_min=turn.rules.exploration.propensity_min,
         first_full_day=Day(turn.today + 1),
     )
 

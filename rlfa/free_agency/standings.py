@@ -14,7 +14,7 @@ from rlfa.free_agency.watch import explain, is_good, is_low, is_usable, move, re
 from rlfa.lineup.slots import AgentId
 from rlfa.outcomes.cohorts import Cohort
 from rlfa.rewards.budget import DailyThreshold, daily_threshold, ranking, stops, threshold
-from rlfa.rewards.discounted import Earned, PairRecord, Record, after, pair_after
+from rlfa.rewards.discounted import Earned, PairRecord, Record, Weighed, after, pair_after
 from rlfa.rewards.money import earned as earned_rows
 from rlfa.rewards.synergy import synergies
 
@@ -32,13 +32,26 @@ def take_rewards(state: ManagerState, turn: Turn) -> tuple[ManagerState, tuple[E
     taken = CohortTaken(
         day=turn.day,
         epoch=state.epoch,
-        reason=f"{len(turn.cohort)} transactions, {int(turn.cohort.fraud.sum())} frauds",
+        reason=f"{len(turn.cohort)} transactions, {int(turn.cohort.fraud.sum())} frauds{_unknown(turn.cohort)}",
         rows=len(turn.cohort),
         frauds=int(turn.cohort.fraud.sum()),
         earned=earned,
         reward={a: r.reward for a, r in records.items()},
+        hidden=int(turn.cohort.hidden.sum()),
+        left_out=turn.cohort.left_out,
+        left_out_amount=turn.cohort.left_out_amount,
     )
     return replace(state, records=records, slots=slots, day=turn.day), (taken,)
+
+
+def _unknown(cohort: Cohort) -> str:
+    """What a reader must know before believing the figures of a day on which declines hid the truth."""
+    if cohort.sight is None:
+        return ""
+    if not cohort.is_measured:
+        return "; nothing is measured: declines hide the truth, and [free_agency.exploration] let none of them through"
+    part = f"{cohort.left_out} left out with {cohort.left_out_amount:.0%} of the amount"
+    return f"; {int(cohort.hidden.sum())} declined unseen, {part}"
 
 
 def watch_incumbents(state: ManagerState, turn: Turn) -> tuple[ManagerState, tuple[Event, ...]]:
@@ -59,7 +72,7 @@ def _all_earned(state: ManagerState, turn: Turn) -> dict[AgentId, Earned]:
     for agent in state.lineup.agents:
         limit = threshold(state.thresholds.get(agent, ()), turn.rules.costs)
         share_max = turn.rules.probation.missing_share_max
-        if limit is not None and turn.cohort.scored_whole(agent, share_max):
+        if limit is not None and turn.cohort.is_measured and turn.cohort.scored_whole(agent, share_max):
             record = state.records.get(agent, Record())
             own = _earned(turn.cohort, agent, limit, record, turn.rules)
             earned[agent] = replace(own, synergy=synergy.get(agent, 0.0))
@@ -68,7 +81,7 @@ def _all_earned(state: ManagerState, turn: Turn) -> dict[AgentId, Earned]:
 
 def _earned(cohort: Cohort, agent: AgentId, limit: float, record: Record, rules: FreeAgencyRules) -> Earned:
     stopped = stops(ranking(cohort, agent, rules.costs), limit)
-    money = earned_rows(cohort, stopped, rules.costs)
+    money, weight = earned_rows(cohort, stopped, rules.costs), cohort.weight
     missing = cohort.missing(agent)
     return Earned(
         rows=len(cohort),
@@ -76,9 +89,21 @@ def _earned(cohort: Cohort, agent: AgentId, limit: float, record: Record, rules:
         frauds=int(cohort.fraud.sum()),
         caught=int((cohort.fraud & stopped).sum()),
         stopped=int(stopped.sum()),
-        accuracy=_sum(money),
+        accuracy=_sum(money * weight),
         penalties=missing * rules.costs.violation,
-        squares=_sum(np.square(money - record.reward)),
+        squares=_sum(np.square(weight * (money - record.reward))),
+        weighed=None if cohort.sight is None else _weighed(cohort, weight, stopped),
+    )
+
+
+def _weighed(cohort: Cohort, weight: NDArray[np.float64], stopped: NDArray[np.bool_]) -> Weighed:
+    frauds = weight * cohort.fraud
+    return Weighed(
+        rows=_sum(weight),
+        rows_squared=_sum(np.square(weight)),
+        frauds=_sum(frauds),
+        frauds_squared=_sum(np.square(frauds)),
+        caught=_sum(frauds * stopped),
     )
 
 
@@ -98,7 +123,7 @@ def _with_pairs(slot: SlotState, earned: dict[AgentId, Earned], half_life: float
 def _watch(slot: SlotState, state: ManagerState, turn: Turn) -> tuple[SlotState, tuple[Event, ...]]:
     rules, record = turn.rules.watch, state.records[slot.incumbent]
     there = turn.cohort.scored_whole(slot.incumbent, turn.rules.probation.missing_share_max)
-    if not there or not is_usable(record, rules):
+    if not there or not turn.cohort.is_measured or not is_usable(record, rules):
         return slot, ()
     before = with_level(slot.watch, record, rules)
     signs = read_signs(before, record, slot.pairs, rules)

@@ -46,6 +46,8 @@ class Probation(_Value, frozen=True, kw_only=True):
     rules: ProbationRules
     """The terms of the test, fixed at its start; other terms are another test."""
     costs: Costs
+    chance_min: float = 1.0
+    """p_min: no payment that counts was seen with less chance; fixed at the start, it scales the bets."""
     first_full_day: Day
     """The earliest day that the challenger can have scored whole."""
     started: Day | None = None
@@ -70,6 +72,11 @@ class Probation(_Value, frozen=True, kw_only=True):
     """Keys of the entities that counted as frauds."""
     discordant: tuple[int, ...] = ()
     """Keys of the entities that have spoken for one side."""
+
+    @property
+    def terms(self) -> tuple[ProbationRules, Costs, float]:
+        """What the test was begun under."""
+        return self.rules, self.costs, self.chance_min
 
     @property
     def bound(self) -> float:

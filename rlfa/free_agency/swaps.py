@@ -25,10 +25,9 @@ from rlfa.lineup.slots import Day, Epoch
 
 def end_changed_tests(state: ManagerState, turn: Turn) -> tuple[ManagerState, tuple[Event, ...]]:
     """End the probations that began under other terms: going on would bet on two questions at once."""
-    terms = (turn.rules.probation, turn.rules.costs)
 
     def part(slot: SlotState) -> tuple[SlotState, Iterable[Event]]:
-        changed = [p for p in slot.probations if (p.rules, p.costs) != terms]
+        changed = [p for p in slot.probations if p.terms != turn.rules.terms]
         reason = "the terms of the test changed: it starts afresh"
         return return_to_pool(slot, changed, reason, state.epoch, turn.day) if changed else (slot, ())
 

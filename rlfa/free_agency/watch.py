@@ -33,7 +33,7 @@ class Signs(msgspec.Struct, frozen=True, kw_only=True):
 
 def is_usable(record: Record, rules: WatchRules) -> bool:
     """A record says something once it has enough transactions, or enough cohorts."""
-    return record.rows >= rules.rows_min or record.cohorts >= rules.cohorts_min
+    return record.rows_effective >= rules.rows_min or record.cohorts >= rules.cohorts_min
 
 
 def read_signs(watch: Watch, record: Record, pairs: dict[AgentId, PairRecord], rules: WatchRules) -> Signs:

@@ -53,10 +53,13 @@ def mean_losses(
     rows = np.logical_or.reduce(scored)
     there = [bool(rows.any()) and (rows & ~s).sum() <= missing_share_max * rows.sum() for s in scored]
     common = np.logical_and.reduce([rows, *(s for s, is_there in zip(scored, there, strict=True) if is_there)])
+    weight = cohort.weight
+    common &= weight > 0
     losses = np.full(len(agents), np.nan)
     for k, is_there in enumerate(there):
         if is_there and common.any():
-            losses[k] = brier_loss(cohort.fraud[common], logits[k][common], genuine_weight).mean()
+            loss = brier_loss(cohort.fraud[common], logits[k][common], genuine_weight)
+            losses[k] = np.average(loss, weights=weight[common])
     return losses
 
 

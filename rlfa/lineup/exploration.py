@@ -57,7 +57,7 @@ class ExplorationRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     @property
     def propensity_min(self) -> float:
         """The least chance with which a truth that counts came to be known; tests scale their bets by it."""
-        return 1.0 if self.declined_labels == "all" else self.share_min
+        return self.share_min if self.share and self.declined_labels == "none" else 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from rlfa.errors import RlfaError
 from rlfa.lineup.slots import AgentId, Day
+from rlfa.outcomes.sight import Sight
 
 
 class CohortError(RlfaError):
@@ -31,11 +32,12 @@ class Cohort:
         tx_hash: uint64[n].
         event_time: int64[n], ms UTC.
         amount: float64[n].
-        fraud: bool[n], as known when the label delay had passed.
+        fraud: bool[n], as known when the label delay had passed; False where nobody knows.
         entities: uint64[n] per entity of the stream, the primary one first; 0 where there is none.
         logits: float32[n] per agent that scored any row, as recorded live; NaN where it gave none.
         score: float64[n], the lineup's.
         stopped: bool[n], what the lineup did.
+        sight: whose truth is known, and how much each stands for; None: that of every row.
 
     Raises:
         CohortError: a column of another length.
@@ -50,6 +52,7 @@ class Cohort:
     logits: Mapping[AgentId, NDArray[np.float32]]
     score: NDArray[np.float64]
     stopped: NDArray[np.bool_]
+    sight: Sight | None = None
 
     def __post_init__(self) -> None:
         columns = (self.event_time, self.amount, self.fraud, self.score, self.stopped)
@@ -59,6 +62,48 @@ class Cohort:
 
     def __len__(self) -> int:
         return len(self.tx_hash)
+
+    @property
+    def seen(self) -> NDArray[np.bool_]:
+        """bool[n], whether the truth is known."""
+        return np.ones(len(self), np.bool_) if self.sight is None else self.sight.seen
+
+    @property
+    def weight(self) -> NDArray[np.float64]:
+        """float64[n], how many rows each stands for: 0 where its truth isn't known."""
+        return np.ones(len(self)) if self.sight is None else self.sight.weight
+
+    @property
+    def hidden(self) -> NDArray[np.bool_]:
+        """bool[n], declined without being seen where others like it are: measured, and not known."""
+        return np.zeros(len(self), np.bool_) if self.sight is None else self.sight.covered & ~self.sight.seen
+
+    @property
+    def least_chance(self) -> float:
+        """The smallest chance with which a row that is measured came to be seen; infinite without one."""
+        return 1.0 if self.sight is None else self.sight.least
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether the truth about any row is known to stand for others: without exploration declines hide too much."""
+        return self.sight is None or bool(self.weight.any())
+
+    @property
+    def left_out(self) -> int:
+        """Rows that no decline of could have been let through: nothing is measured on them."""
+        return 0 if self.sight is None else int((~self.sight.covered).sum())
+
+    @property
+    def left_out_amount(self) -> float:
+        """Their share of the amount."""
+        if not self.left_out or self.sight is None:
+            return 0.0
+        amount = np.maximum(self.amount, 0.0)
+        return float(amount[~self.sight.covered].sum() / amount.sum()) if amount.any() else 0.0
+
+    def scaled(self, chance_min: float) -> NDArray[np.float64]:
+        """float64[n] in [0, 1], the same weights for a test's bets, see `Sight.scaled`."""
+        return np.full(len(self), chance_min) if self.sight is None else self.sight.scaled(chance_min)
 
     def logits_of(self, agent: AgentId) -> NDArray[np.float32]:
         """float32[n], an agent's logits; NaN where it gave none or one that isn't finite."""

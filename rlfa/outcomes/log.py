@@ -16,15 +16,18 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from rlfa.lineup.actions import ACTIONS
 from rlfa.lineup.slots import AgentId, Day
 from rlfa.outcomes import journal
 from rlfa.outcomes.cohorts import Cohort
 from rlfa.outcomes.journal import DAY_MS, DECISIONS, LABELS, Columns
+from rlfa.outcomes.sight import SEEN, sight_of
 
 LOGIT = "logit:"
 VOTED = "voted:"
 FEATURE = "feature:"
 ENTITY = "entity:"
+WEIGHT = "weight"
 ROW_GROUP = 65_536  # rows that are read to explain one of them
 
 KnownLabel = tuple[int, bool, str]  # since when, ms UTC; is it fraud; who says so
@@ -32,13 +35,23 @@ KnownLabel = tuple[int, bool, str]  # since when, ms UTC; is it fraud; who says 
 
 @dataclass(frozen=True, slots=True)
 class TrainingSet:
-    """Matured rows for a trainer: features float32[n, d], fraud bool[n], event_time int64[n], amount float64[n]."""
+    """Matured rows for a trainer.
+
+    Attributes:
+        feature_names: d names.
+        features: float32[n, d].
+        fraud: bool[n].
+        event_time: int64[n], ms UTC.
+        amount: float64[n].
+        weight: float64[n], how many rows each stands for; 0 where its truth isn't known, or nothing is measured.
+    """
 
     feature_names: tuple[str, ...]
     features: NDArray[np.float32]
     fraud: NDArray[np.bool_]
     event_time: NDArray[np.int64]
     amount: NDArray[np.float64]
+    weight: NDArray[np.float64]
 
 
 def path_of(root: Path, day: Day) -> Path:
@@ -52,16 +65,18 @@ def closed_days(root: Path) -> list[Day]:
     return sorted(Day(int(np.datetime64(name, "D").astype(int))) for name in names)
 
 
-def close_day(journals: Path, root: Path, day: Day, label_delay_ms: int) -> Path | None:
+def close_day(journals: Path, root: Path, day: Day, label_delay_ms: int, *, declines_hide: bool = False) -> Path | None:
     """Join a day's decisions with the labels known by its end plus the delay, and write its Parquet file.
 
-    A transaction counts as fraud if its newest label by then says so, else as genuine.
+    A transaction counts as fraud if its newest label by then says so, else as genuine. Where declines hide the truth,
+    that holds for those that were let through or looked at only: a declined one without a label is neither.
 
     Args:
         journals: the folder with a journal per lane.
         root: of the outcome log.
         day: whose label delay has passed.
         label_delay_ms: the maturity delay D.
+        declines_hide: a declined payment never shows what it was.
 
     Returns:
         The file, or None where the day had no transaction.
@@ -70,7 +85,11 @@ def close_day(journals: Path, root: Path, day: Day, label_delay_ms: int) -> Path
     if rows is None:
         return None
     closes_at = (int(day) + 1) * DAY_MS + label_delay_ms
-    return write_day(with_labels(rows, _newest_labels(_labels_between(journals, day, closes_at))), root, day)
+    labels = _newest_labels(_labels_between(journals, day, closes_at))
+    table = with_labels(rows, labels, _hidden(rows, labels)) if declines_hide else with_labels(rows, labels)
+    if declines_hide:
+        table = table.append_column(SEEN, pa.array(_shows(table)))
+    return write_day(table, root, day)
 
 
 def rows_of(journals: Path, day: Day) -> pa.Table | None:
@@ -108,37 +127,68 @@ def load_cohort(path: Path) -> Cohort:
 
 
 def cohort_of(table: pa.Table, day: Day) -> Cohort:
-    """The rows of a closed day whose truth is known."""
-    table = _labelled(table)
+    """The rows of a closed day whose truth is known; where declines hide it, all rows, with whose was seen."""
+    sight = sight_of(table)
+    table = _labelled(table) if sight is None else table
     return Cohort(
         day=day,
         tx_hash=table["tx_hash"].to_numpy(),
         event_time=table["event_time"].to_numpy(),
         amount=table["amount"].to_numpy(),
-        fraud=_bools(table, "label"),
+        fraud=_frauds(table),
         entities={n: table[ENTITY + n].to_numpy() for n in _names(table, ENTITY)},
         logits={AgentId(n): _floats(table, LOGIT + n) for n in _names(table, LOGIT)},
         score=table["score"].to_numpy().astype(np.float64),
         stopped=table["action"].to_numpy() > 0,
+        sight=sight,
     )
 
 
-def load_training(paths: Sequence[Path]) -> TrainingSet:
-    """The rows of several closed days, with the features that all of them have."""
-    tables = [_labelled(pq.read_table(p)) for p in paths]
+def load_training(paths: Sequence[Path], *, unseen: bool = False) -> TrainingSet:
+    """The rows of several closed days, with the features that all of them have.
+
+    Args:
+        paths: of the days.
+        unseen: also the rows whose truth declines hide, for comparing agents: an alert budget is spent on all of them.
+            Nothing should learn from these.
+    """
+    tables = [_weighted(pq.read_table(p)) for p in paths]
+    tables = tables if unseen else [t.filter(t[SEEN]) for t in tables]
     names = _common([_names(t, FEATURE) for t in tables])
     columns = [FEATURE + n for n in names]
-    table = pa.concat_tables([t.select(["label", "event_time", "amount", *columns]) for t in tables])
+    table = pa.concat_tables([t.select(["label", "event_time", "amount", SEEN, WEIGHT, *columns]) for t in tables])
     features = np.empty((len(table), len(names)), np.float32)
     for j, column in enumerate(columns):
         features[:, j] = table[column].to_numpy()
     return TrainingSet(
         feature_names=names,
         features=features,
-        fraud=_bools(table, "label"),
+        fraud=_frauds(table),
         event_time=table["event_time"].to_numpy(),
         amount=table["amount"].to_numpy(),
+        weight=table[WEIGHT].to_numpy(),
     )
+
+
+def _weighted(table: pa.Table) -> pa.Table:
+    """With a weight for each row, and whether its truth was seen."""
+    sight = sight_of(table)
+    if sight is None:
+        table = _labelled(table)
+        ones = np.ones(len(table))
+        return table.append_column(SEEN, pa.array(ones > 0)).append_column(WEIGHT, pa.array(ones))
+    return table.append_column(WEIGHT, pa.array(sight.weight))
+
+
+def _shows(rows: pa.Table) -> NDArray[np.bool_]:
+    """bool[n]: everything but a decline shows its truth in the end, whatever else was decided."""
+    return np.asarray(rows["action"].to_numpy() != ACTIONS.index("decline"))
+
+
+def _hidden(rows: pa.Table, labels: Mapping[int, KnownLabel]) -> set[int]:
+    """Hashes of the declined transactions that nobody has said anything about."""
+    hidden = rows["tx_hash"].to_numpy()[~_shows(rows)]
+    return set(hidden.tolist()) - set(labels)
 
 
 def _common(names: Sequence[Sequence[str]]) -> tuple[str, ...]:
@@ -197,8 +247,11 @@ def _names(table: pa.Table, prefix: str) -> tuple[str, ...]:
     return tuple(c.removeprefix(prefix) for c in table.column_names if c.startswith(prefix))
 
 
-def _bools(table: pa.Table, name: str) -> NDArray[np.bool_]:
-    return np.asarray(table[name].to_numpy(zero_copy_only=False), np.bool_)
+def _frauds(table: pa.Table) -> NDArray[np.bool_]:
+    """The labels of the rows whose truth was seen, False elsewhere: a label of a declined payment was never a draw."""
+    known = pc.fill_null(table["label"], False)
+    fraud = pc.and_(known, table[SEEN]) if SEEN in table.column_names else known
+    return np.asarray(fraud.to_numpy(zero_copy_only=False), np.bool_)
 
 
 def _floats(table: pa.Table, name: str) -> NDArray[np.float32]:

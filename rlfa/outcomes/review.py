@@ -55,7 +55,7 @@ def scored_days(outcomes: Path, days: Sequence[Day]) -> dict[str, list[ScoredDay
         columns = {"lineup": cohort.score, **{str(a): v.astype(np.float64) for a, v in cohort.logits.items()}}
         for name, values in columns.items():
             if np.isfinite(values).all():
-                found.setdefault(name, []).append((cohort.fraud, values))
+                found.setdefault(name, []).append((cohort.fraud[cohort.seen], values[cohort.seen]))
     return found
 
 

@@ -64,7 +64,9 @@ def earned(cohort: Cohort, stopped: NDArray[np.bool_], costs: Costs) -> NDArray[
 
     A fraud stopped saves `rho·amount - review`, a genuine transaction stopped costs `fp + review`, the rest
     is 0. A compromised customer's loss is prevented once a day, by the first of its frauds that is stopped:
-    the card is blocked by then, and a thief who tries ten times must not pay ten times.
+    the card is blocked by then, and a thief who tries ten times must not pay ten times. Where declines hide the truth,
+    a stopped payment that nobody knows counts as such a first one for those after it: the weight of a later one stands
+    for later ones only.
 
     Args:
         cohort: n rows.
@@ -72,11 +74,12 @@ def earned(cohort: Cohort, stopped: NDArray[np.bool_], costs: Costs) -> NDArray[
         costs: of the user.
 
     Returns:
-        float64[n], in the stream's currency.
+        float64[n], in the stream's currency, to be summed with the cohort's weights.
     """
     saved = costs.prevented_share * np.maximum(cohort.amount, 0.0) - costs.review
     first = np.zeros(len(cohort), np.bool_)
-    first[first_rows(cohort, cohort.fraud & stopped)] = True
+    first[first_rows(cohort, stopped & (cohort.fraud | ~cohort.seen))] = True
+    first &= cohort.fraud
     lost = -(costs.false_positive + costs.review)
     return np.where(first, saved, np.where(stopped & ~cohort.fraud, lost, 0.0))
 

@@ -75,6 +75,7 @@ def pair(
     discordant: frozenset[int],
     gain_min: float,
     dense: bool,
+    chance_min: float = 1.0,
 ) -> PairedLosses:
     """One observation per compromised entity and probation, one per genuine customer and cohort.
 
@@ -85,10 +86,16 @@ def pair(
     The futility test asks for `gain_min` at each newly compromised entity and 0 elsewhere. Its mean over rows
     is the gain times the true rate of such entities, so that no rate has to be guessed.
 
+    Where declines hide the truth, a row that was seen with probability p speaks with `d·p_min/p`: its mean over that
+    chance is `p_min·d` whoever declined it, and it stays in [-1, 1]. One that wasn't seen takes its entity's turn all
+    the same and says nothing. Otherwise a card that is declined five times would have five chances to speak, one that
+    is approved a single one, and whoever agrees with the lineup would win. The margin is asked for only at frauds that
+    were let through anyway, which asks for less and drops nobody that is good.
+
     Args:
         cohort: n rows.
-        incumbent: float64[n], losses in [0, 1].
-        challenger: float64[n], losses in [0, 1].
+        incumbent: float64[n], losses in [0, 1]; where the truth wasn't seen, as if the row were a fraud.
+        challenger: float64[n], likewise.
         scored: bool[n], rows with a score of both; the others are dropped for both.
         missing: rows without a score of the challenger.
         clusters: names of the entities that get compromised; empty means all of the stream's.
@@ -96,23 +103,28 @@ def pair(
         discordant: entity keys that have spoken in this probation.
         gain_min: in loss per compromised entity.
         dense: the loss is a number for every row, not only where decisions differ.
+        chance_min: p_min, fixed before the test began.
     """
-    d = np.where(scored, incumbent - challenger, 0.0)
-    frauds = in_event_order(cohort, np.flatnonzero(scored & cohort.fraud))
+    scale, unseen = cohort.scaled(chance_min), scored & cohort.hidden
+    seen = scored & (scale > 0)
+    apart = np.where(scored, incumbent - challenger, 0.0)
+    d = scale * apart
+    frauds = in_event_order(cohort, np.flatnonzero((seen & cohort.fraud) | (unseen & (apart != 0))))
     keys = _entity_keys(cohort, frauds, clusters)
-    counted, new_compromised = _first_of_entities(keys, range(len(frauds)), compromised)
-    spoken, new_discordant = _first_of_entities(keys, np.flatnonzero(d[frauds]).tolist(), discordant)
+    counted, new_compromised = _first_of_entities(keys, np.flatnonzero(seen[frauds]).tolist(), compromised)
+    spoken, new_discordant = _first_of_entities(keys, np.flatnonzero(apart[frauds]).tolist(), discordant)
     fraud_d = np.zeros(len(frauds))
     fraud_d[spoken] = d[frauds[spoken]]
     margin = np.zeros(len(frauds))
-    margin[counted] = gain_min
+    margin[counted] = gain_min * chance_min * (scale[frauds[counted]] == chance_min)
     speaks = (fraud_d != 0) | (margin != 0)
-    genuine = scored & ~cohort.fraud & (d != 0)
-    genuine_d = _means(cohort, d, scored & ~cohort.fraud) if dense else d[first_rows(cohort, genuine)]
+    others = (seen | unseen) & ~cohort.fraud
+    genuine_d = _means(cohort, d, others) if dense else d[first_rows(cohort, others & (apart != 0))]
+    genuine_d = genuine_d[genuine_d != 0]
     return PairedLosses(
         difference=np.concatenate([fraud_d[speaks], genuine_d]),
         margin=np.concatenate([margin[speaks], np.zeros(len(genuine_d))]),
-        rows=int(scored.sum()),
+        rows=int(seen.sum()),
         missing=missing,
         frauds=len(counted),
         wins=int((fraud_d > 0).sum()),
@@ -123,7 +135,7 @@ def pair(
 
 
 def _means(cohort: Cohort, d: NDArray[np.float64], where: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Mean difference per customer."""
+    """Mean difference per customer; a row whose truth isn't known is one of 0."""
     rows = in_event_order(cohort, np.flatnonzero(where))
     if not cohort.entities:
         return d[rows]

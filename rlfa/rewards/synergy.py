@@ -47,4 +47,4 @@ def lineup_money(cohort: Cohort, weights: Mapping[AgentId, float], costs: Costs)
     if limit is None:
         return 0.0
     money = earned(cohort, stops(ranks, limit.value), costs)
-    return float(np.sort(money).sum())  # sorted: the last digits must not depend on the order of rows
+    return float(np.sort(money * cohort.weight).sum())  # sorted: the last digits must not depend on the order of rows

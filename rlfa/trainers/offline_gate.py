@@ -33,6 +33,7 @@ def compare_offline(
     candidate: NDArray[np.float32],
     incumbent: NDArray[np.float32],
     costs: Costs,
+    weight: NDArray[np.float64] | None = None,
 ) -> OfflineResult:
     """Both agents' own decisions, day by day, each spending exactly the same alert budget.
 
@@ -43,23 +44,26 @@ def compare_offline(
         candidate: float32[n], logits.
         incumbent: float32[n], logits; rows that either gave no score for are dropped for both.
         costs: with the budget.
+        weight: float64[n], how many rows each stands for, 0 where its truth isn't known; None: one each. The budget is
+            spent on all rows alike.
     """
+    weight = np.ones(len(fraud)) if weight is None else weight
     both = np.isfinite(candidate) & np.isfinite(incumbent)
     days = event_time // DAY_MS
-    caught, loss = [0, 0], [0.0, 0.0]
+    caught, loss = [0.0, 0.0], [0.0, 0.0]
     for day in np.unique(days[both]):
         rows = both & (days == day)
         for agent, logits in enumerate((candidate, incumbent)):
             stopped = _within_budget(logits[rows], amount[rows], Day(int(day)), costs)
-            caught[agent] += int((stopped & fraud[rows]).sum())
-            loss[agent] += float(count_loss(fraud[rows], stopped, costs.kappa).sum())
+            caught[agent] += float((weight[rows] * (stopped & fraud[rows])).sum())
+            loss[agent] += float((weight[rows] * count_loss(fraud[rows], stopped, costs.kappa)).sum())
     return OfflineResult(
         day_from=int(days.min()),
         day_to=int(days.max()),
         rows=int(both.sum()),
-        frauds=int((fraud & both).sum()),
-        caught_candidate=caught[0],
-        caught_incumbent=caught[1],
+        frauds=round(float((weight * (fraud & both)).sum())),
+        caught_candidate=round(caught[0]),
+        caught_incumbent=round(caught[1]),
         loss_candidate=loss[0],
         loss_incumbent=loss[1],
     )

@@ -69,7 +69,7 @@ def _deliver(service: Service, order: Order) -> Delivery:
 
 
 def _compare(service: Service, days: Sequence[Day], candidate: AgentRef, incumbent: AgentRef) -> OfflineResult:
-    data = log.load_training([log.path_of(service.outcomes, day) for day in days])
+    data = log.load_training([log.path_of(service.outcomes, day) for day in days], unseen=True)
     host = InlineHost(data.feature_names, offline_seal(service.settings.hosts.seal_rules))
     host.load([candidate, incumbent])
     logits = host.score([candidate.id, incumbent.id], data.features)
@@ -81,4 +81,5 @@ def _compare(service: Service, days: Sequence[Day], candidate: AgentRef, incumbe
         np.ascontiguousarray(logits[:, 0]),
         np.ascontiguousarray(logits[:, 1]),
         service.settings.free_agency.costs,
+        data.weight,
     )
