@@ -159,6 +159,15 @@ class Promoted(_Event, frozen=True, kw_only=True):
     days: int
 
 
+class Renewed(_Event, frozen=True, kw_only=True):
+    """The same genome, trained on newer days, took the slot without a probation; its predecessor is on the bench."""
+
+    replaced: AgentId
+    since: Day
+    """The day that event time had reached: from about then on it decides."""
+    bench_until: Day
+
+
 class GuardStarted(_Event, frozen=True, kw_only=True):
     """After a swap: the newcomer is compared with the agent on the bench from its first full day on."""
 
@@ -253,6 +262,7 @@ Event = (
     | EvidenceAdded
     | PromotionHeld
     | Promoted
+    | Renewed
     | GuardStarted
     | GuardAdded
     | RollbackHeld

@@ -102,7 +102,7 @@ def _seat_after(seat: Seat, event: ev.Event) -> Seat:
             return _on_probation(seat, event)
         case ev.EvidenceAdded():
             return _with_evidence(seat, event)
-        case ev.Promoted():
+        case ev.Promoted() | ev.Renewed():
             return _promoted(seat, event)
         case ev.GuardStarted():
             return replace(seat, guard=event.bench)
@@ -188,7 +188,7 @@ def _with_evidence(seat: Seat, event: ev.EvidenceAdded) -> Seat:
     return replace(seat, probations=tuple(added(t) for t in seat.probations))
 
 
-def _promoted(seat: Seat, event: ev.Promoted) -> Seat:
+def _promoted(seat: Seat, event: ev.Promoted | ev.Renewed) -> Seat:
     seat = _without(seat, event.agent)
     return replace(
         seat,

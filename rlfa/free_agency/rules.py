@@ -139,6 +139,15 @@ class DriftRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     """Share of a day's rows without the incumbent's score above which its scores say nothing."""
 
 
+class RenewalRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Retraining on a schedule, for streams that move faster than a probation can tell."""
+
+    every_days: Annotated[int, Meta(ge=0, le=3650)] = 0
+    """Days after which the incumbent's genome is trained again on the newest window and takes the slot once it has
+    passed the offline gate, without a probation; slots with a challenger wait. 0: never, and every change of who
+    decides has its evidence."""
+
+
 class GuardRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The alarm over a newcomer after its swap, while the agent that it replaced scores on from the bench."""
 
@@ -173,6 +182,7 @@ class FreeAgencyRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     probation: ProbationRules = ProbationRules()
     scout: ScoutRules = ScoutRules()
     drift: DriftRules = DriftRules()
+    renewal: RenewalRules = RenewalRules()
     guard: GuardRules = GuardRules()
     swaps: SwapLimits = SwapLimits()
     hedge: HedgeRules = HedgeRules()

@@ -92,18 +92,13 @@ class Session:
     dead: Counter[str] = field(default_factory=Counter)
     positions: dict[TopicPartition, int] = field(default_factory=dict)
 
-    def recover(self, alive: Callable[[], None]) -> None:
+    def recover(self) -> None:
         """Bring the feature state to the committed offsets, without emitting anything.
-
-        Args:
-            alive: called after each answer of the broker, so that a call that never returns can be told from a long
-                replay.
 
         Raises:
             RecoveryError: the broker no longer has what that needs.
         """
         snapshot = self._load_snapshot()
-        alive()
         tx, labels = self._places()
         committed = {**self.clients.transactions.committed(tx), **self.clients.labels.committed(labels)}
         retained = {
@@ -113,15 +108,11 @@ class Session:
         found = route(snapshot=snapshot, committed=committed, retained=retained)
         label_records = _read_between(self.clients.labels, _only(found.start, labels), _only(found.live, labels))
         for records in label_records:
-            alive()
-            if records:
-                self.intake.absorb([], records)
+            self.intake.absorb([], records)
         replayed = 0
         for records in _read_between(self.clients.transactions, _only(found.start, tx), _only(found.live, tx)):
-            alive()
-            if records:
-                self.intake.absorb(records, [])
-                replayed += len(records)
+            self.intake.absorb(records, [])
+            replayed += len(records)
         self.positions = dict(found.live)
         self.clients.transactions.assign(_only(found.live, tx))
         self.clients.labels.assign(_only(found.live, labels))
@@ -264,7 +255,7 @@ def _only(offsets: Mapping[TopicPartition, int], places: Sequence[TopicPartition
 def _read_between(
     source: Source, start: Mapping[TopicPartition, int], end: Mapping[TopicPartition, int]
 ) -> Iterator[list[Record]]:
-    """Batches of the records from `start` up to, not including, `end`, all partitions together; some are empty.
+    """Batches of the records from `start` up to, not including, `end`, all partitions together.
 
     Raises:
         RecoveryError: the broker stops giving records that it said it had.
@@ -273,9 +264,10 @@ def _read_between(
     last = time.monotonic()
     while any(source.positions()[place] < offset for place, offset in end.items()):
         records = source.consume(REPLAY_BATCH, REPLAY_POLL_S)
-        yield [r for r in records if r.offset < end[r.topic, r.partition]]
+        wanted = [r for r in records if r.offset < end[r.topic, r.partition]]
         if records:
             last = time.monotonic()
+            yield wanted
         elif time.monotonic() - last > REPLAY_SILENCE_S:
             raise RecoveryError(
                 "replay", f"no record for {REPLAY_SILENCE_S:.0f} s", "records up to the committed offset"

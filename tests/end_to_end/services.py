@@ -147,13 +147,13 @@ def bench(
     return Bench(service, simulator)
 
 
-def wait_until(done: Callable[[], bool], running: RunningService, wait_s: float = WAIT_S) -> None:
+def wait_until(done: Callable[[], bool], running: RunningService) -> None:
     """Poll what another process does, with an end; a service that has failed fails the test at once."""
-    deadline = time.monotonic() + wait_s
+    deadline = time.monotonic() + WAIT_S
     while not done():
         failure = running.failure()
         assert failure is None, failure
-        assert time.monotonic() < deadline, f"no progress; lanes: {running.statuses()}"
+        assert time.monotonic() < deadline, "no progress"
         time.sleep(0.05)
 
 
