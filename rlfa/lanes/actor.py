@@ -84,7 +84,7 @@ class LaneActor:
         return os.getpid()
 
     def _live(self) -> None:
-        self._turn_began = time.monotonic()
+        self._alive()
         clients = connect(self._service, self._lane)
         session = Session(
             service=self._service,
@@ -97,16 +97,20 @@ class LaneActor:
             wall_ms=lambda: time.time_ns() // 1_000_000,
         )
         try:
-            self._turn_began = None  # a long replay is no hang: it has its own progress
-            session.recover()
+            session.recover(self._alive)
             self._session = session
             turns(session, stopped=self._stop.is_set, between=self._between(session))
             session.snapshot()
         finally:
-            self._turn_began = None
+            self._alive()  # a client may hang in its last call as well
             self._session = None
             session.journal.close()
             clients.close()
+            self._turn_began = None
+
+    def _alive(self) -> None:
+        """Feed the watchdog: from now on it waits as long as one turn may take."""
+        self._turn_began = time.monotonic()
 
     def _between(self, session: Session) -> Callable[[int], None]:
         """After each turn: feed the watchdog, take a new lineup, write a snapshot when it is time."""
@@ -115,9 +119,9 @@ class LaneActor:
 
         def between(_records: int) -> None:
             nonlocal last
-            self._turn_began = now = time.monotonic()
+            self._alive()
             self._take_newest_plan(session)
-            if now - last >= every:
+            if time.monotonic() - last >= every:
                 session.snapshot()
                 last = time.monotonic()
 

@@ -92,13 +92,18 @@ class Session:
     dead: Counter[str] = field(default_factory=Counter)
     positions: dict[TopicPartition, int] = field(default_factory=dict)
 
-    def recover(self) -> None:
+    def recover(self, alive: Callable[[], None]) -> None:
         """Bring the feature state to the committed offsets, without emitting anything.
+
+        Args:
+            alive: called after each answer of the broker, so that a call that never returns can be told from a long
+                replay.
 
         Raises:
             RecoveryError: the broker no longer has what that needs.
         """
         snapshot = self._load_snapshot()
+        alive()
         tx, labels = self._places()
         committed = {**self.clients.transactions.committed(tx), **self.clients.labels.committed(labels)}
         retained = {
@@ -108,11 +113,15 @@ class Session:
         found = route(snapshot=snapshot, committed=committed, retained=retained)
         label_records = _read_between(self.clients.labels, _only(found.start, labels), _only(found.live, labels))
         for records in label_records:
-            self.intake.absorb([], records)
+            alive()
+            if records:
+                self.intake.absorb([], records)
         replayed = 0
         for records in _read_between(self.clients.transactions, _only(found.start, tx), _only(found.live, tx)):
-            self.intake.absorb(records, [])
-            replayed += len(records)
+            alive()
+            if records:
+                self.intake.absorb(records, [])
+                replayed += len(records)
         self.positions = dict(found.live)
         self.clients.transactions.assign(_only(found.live, tx))
         self.clients.labels.assign(_only(found.live, labels))
@@ -255,7 +264,7 @@ def _only(offsets: Mapping[TopicPartition, int], places: Sequence[TopicPartition
 def _read_between(
     source: Source, start: Mapping[TopicPartition, int], end: Mapping[TopicPartition, int]
 ) -> Iterator[list[Record]]:
-    """Batches of the records from `start` up to, not including, `end`, all partitions together.
+    """Batches of the records from `start` up to, not including, `end`, all partitions together; some are empty.
 
     Raises:
         RecoveryError: the broker stops giving records that it said it had.
@@ -264,10 +273,9 @@ def _read_between(
     last = time.monotonic()
     while any(source.positions()[place] < offset for place, offset in end.items()):
         records = source.consume(REPLAY_BATCH, REPLAY_POLL_S)
-        wanted = [r for r in records if r.offset < end[r.topic, r.partition]]
+        yield [r for r in records if r.offset < end[r.topic, r.partition]]
         if records:
             last = time.monotonic()
-            yield wanted
         elif time.monotonic() - last > REPLAY_SILENCE_S:
             raise RecoveryError(
                 "replay", f"no record for {REPLAY_SILENCE_S:.0f} s", "records up to the committed offset"

@@ -147,13 +147,13 @@ def bench(
     return Bench(service, simulator)
 
 
-def wait_until(done: Callable[[], bool], running: RunningService) -> None:
+def wait_until(done: Callable[[], bool], running: RunningService, wait_s: float = WAIT_S) -> None:
     """Poll what another process does, with an end; a service that has failed fails the test at once."""
-    deadline = time.monotonic() + WAIT_S
+    deadline = time.monotonic() + wait_s
     while not done():
         failure = running.failure()
         assert failure is None, failure
-        assert time.monotonic() < deadline, "no progress"
+        assert time.monotonic() < deadline, f"no progress; lanes: {running.statuses()}"
         time.sleep(0.05)
 
 
