@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -28,12 +29,15 @@ def rows(n: int, seed: int = 0) -> np.ndarray:
     return np.column_stack(columns).astype(np.float32)
 
 
-@pytest.fixture(scope="module")
-def agent() -> Agent:
+def trained(genome: Genome) -> Agent:
     x, times = rows(400), np.linspace(0, 10 * DAY_MS, 400).astype(np.int64)
     fraud = (x[:, 0] > 40) | (x[:, 2] == 3)
-    genome = Genome(experts=3, hidden=4, bins=4, epochs_max=3)
     return train(genome, x, fraud, times, feature_names=NAMES, categorical=frozenset({"country"}), threads=1)
+
+
+@pytest.fixture(scope="module")
+def agent() -> Agent:
+    return trained(Genome(experts=3, hidden=4, bins=4, epochs_max=3))
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +63,14 @@ def test_a_sealed_agent_scores_what_it_would_score_inline(agent: Agent, ref: Age
     np.testing.assert_array_equal(host.score([ref.id], wide(x))[:, 0], agent.logits(x))
     added = host.contributions([ref.id], np.ones(1), wide(x[:3]))
     np.testing.assert_allclose(added[:, [3, 2, 0]], agent.contributions(x[:3]), atol=1e-6)
+
+
+def test_trees_score_behind_the_seal(host: InlineHost, tmp_path: Path) -> None:
+    """Their compiled kernel may open no file there."""
+    agent, x = trained(Genome(expert="trees", experts=2, epochs_max=3)), rows(200, seed=1)
+    ref = AgentRef(id=AgentId(agent.id), folder=str(tmp_path), checksum=save_agent(agent, tmp_path), sealed=True)
+    host.load([ref])
+    np.testing.assert_array_equal(host.score([ref.id], wide(x))[:, 0], agent.logits(x))
 
 
 def test_a_hidden_number_is_the_median_and_a_hidden_category_unknown(
