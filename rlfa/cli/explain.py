@@ -66,7 +66,8 @@ def explain_again(service: Service, tx_id: str, day: Day | None) -> Explanation:
     host = InlineHost(features, offline_seal(service.settings.hosts.seal_rules))
     try:
         host.load([ref_of(agent) for agent in agents.values()])
-        return explain(kept, lineup, agents, host, fields_of(service.spec, features))
+        seed = service.settings.free_agency.exploration.seed
+        return explain(kept, lineup, agents, host, fields_of(service.spec, features), seed)
     finally:
         host.load([])
 
@@ -81,9 +82,14 @@ def _day(text: str) -> Day | None:
 
 
 def _show(e: Explanation, out: Console) -> None:
-    label = {None: "not known yet", True: "fraud", False: "genuine"}[e.label]
+    unknown = "not known yet" if e.kept_in == "journal" else "never known, it was declined"
+    label = {None: unknown, True: "fraud", False: "genuine"}[e.label]
     out.print(f"{e.tx_id} at {_time(e.event_time)}, amount {e.amount:.2f}, from the {e.kept_in}; label: {label}")
     out.print(f"{e.action} at score {e.score:.6f} in epoch {e.epoch}{', degraded' if e.degraded else ''}")
+    if e.explored_again is not None:
+        drawn = "a would-be decline that passed" if e.explored else "a decline that might have passed"
+        again = "the draw repeats" if e.explored_again == e.explored else "THE DRAW COMES OUT DIFFERENTLY"
+        out.print(f"exploration: {drawn}, propensity {e.propensity:g}; {again}")
     table = Table("slot", "agent", "weight", "score", "again", "weights' checksum", "trained on", title="lineup")
     for v in e.votes:
         window = f"{_time(v.trained_from)[:10]} to {_time(v.trained_to)[:10]}"

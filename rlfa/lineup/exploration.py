@@ -121,6 +121,21 @@ def chances(amount: NDArray[np.float64], rules: ExplorationRules, prevented_shar
     return np.where((amount <= rules.amount_max) & (wanted >= rules.share_min), wanted, 0.0)
 
 
+def drawn_again(tx_hash: int, propensity: float, *, explored: bool, seed: int) -> bool | None:
+    """The draw of a past decision once more: whether it passes; None where nothing was drawn.
+
+    Args:
+        tx_hash: of the transaction.
+        propensity: as recorded: the chance where it passed, else that of the decline.
+        explored: whether it passed.
+        seed: the key.
+    """
+    chance = propensity if explored else 1.0 - propensity
+    if not chance:
+        return None
+    return bool(draws(np.array([tx_hash], np.uint64), seed)[0] < chance)
+
+
 def draws(tx_hash: NDArray[np.uint64], seed: int) -> NDArray[np.float64]:
     """Even numbers in [0, 1) from a keyed hash (BLAKE2b) of the ids, which nobody without the key can foresee.
 

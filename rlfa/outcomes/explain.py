@@ -18,6 +18,7 @@ from agents.data_card import DataCard
 from rlfa.errors import RlfaError
 from rlfa.hosts.scoring import Host
 from rlfa.lineup.actions import ACTIONS, combine
+from rlfa.lineup.exploration import drawn_again
 from rlfa.lineup.reasons import strongest
 from rlfa.lineup.segments import Fields
 from rlfa.lineup.slots import AgentId, Day, Epoch, EventTime, Lineup, Slot, SlotId
@@ -80,7 +81,13 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     """Over the lineup's probability and those of its agents."""
     degraded: bool
     label: bool | None
-    """Whether it was fraud; None while its day is open."""
+    """Whether it was fraud; None while its day is open, and of a declined payment that nobody labelled."""
+    propensity: float
+    """The probability with which this action was taken."""
+    explored: bool
+    """Would have been declined, and passed so that its truth can be known."""
+    explored_again: bool | None
+    """The same draw once more; None where nothing was drawn."""
     votes: tuple[Vote, ...]
     reasons: tuple[FeatureReason, ...]
 
@@ -151,7 +158,7 @@ def find(journals: Path, outcomes: Path, tx_id: str, day: Day | None = None) -> 
 
 
 def explain(
-    kept: Kept, lineup: Lineup, agents: Mapping[AgentId, StoredAgent], host: Host, fields: Fields
+    kept: Kept, lineup: Lineup, agents: Mapping[AgentId, StoredAgent], host: Host, fields: Fields, seed: int
 ) -> Explanation:
     """Score a kept row again and compare.
 
@@ -161,6 +168,7 @@ def explain(
         agents: records of those who decide in it.
         host: holds them, their checksums proved.
         fields: columns that the host wants.
+        seed: key of the draws of exploration.
     """
     lineup = msgspec.structs.replace(lineup, shadows=())
     known, recorded = kept.numbers(log.FEATURE), kept.numbers(log.LOGIT)
@@ -177,6 +185,10 @@ def explain(
     agreement, largest = _agreement(spoken, again, score, score_again)
     if kept.voted != {a for a, is_one in zip(lineup.agents, voted(then, chosen)[0], strict=True) if is_one}:
         agreement, largest = "differs", float("inf")
+    propensity, explored = float(str(kept.row["propensity"])), bool(kept.row["explored"])
+    explored_again = drawn_again(int(str(kept.row["tx_hash"])), propensity, explored=explored, seed=seed)
+    if explored_again not in {None, explored}:
+        agreement, largest = "differs", float("inf")
     speaking = np.flatnonzero(chosen[0] != NOBODY)
     names = [lineup.agents[k] for k in chosen[0, speaking]]
     return Explanation(
@@ -192,6 +204,9 @@ def explain(
         largest_difference=largest,
         degraded=bool(kept.row["degraded"]),
         label=None if kept.row.get("label") is None else bool(kept.row["label"]),
+        propensity=propensity,
+        explored=explored,
+        explored_again=explored_again,
         votes=tuple(
             _vote(lineup.slots[j], agents[name], spoken[0, j], again[0, j])
             for j, name in zip(speaking.tolist(), names, strict=True)

@@ -21,7 +21,8 @@ from rlfa.cli.train import learn
 from rlfa.config import Service, load_service
 from rlfa.hosts.scoring import InlineHost
 from rlfa.lanes.intake import intake_of
-from rlfa.lineup.actions import combine
+from rlfa.lineup.actions import ACTIONS, combine
+from rlfa.lineup.exploration import ExplorationRules, explore
 from rlfa.lineup.plan import read_plan
 from rlfa.lineup.slots import DAY_MS, Day
 from rlfa.outcomes import journal, log
@@ -74,25 +75,29 @@ def decide_days(service: Service) -> None:
     logits[0, 1] = np.nan  # an agent that was away for one decision
     score, degraded = combine(logits, np.array([s.weight for s in plan.lineup.slots]))
     ids = [f"tx-{i}" for i in range(2 * ROWS)]
+    hashes = np.array([entity_key(i) for i in ids], np.uint64)
+    actions, amounts = np.full(2 * ROWS, ACTIONS.index("review"), np.int8), np.full(2 * ROWS, 12.5)
+    actions[::2] = ACTIONS.index("decline")
+    taken = explore(actions, amounts, hashes, ExplorationRules(share=0.3), 0.9)
     rows = Journal(service.journals / "lane-0")
     rows.set_columns(Columns(names, tuple(service.spec.entities), tuple(plan.lineup.agents)))
     rows.append_decisions(
         DecisionRows(
             tx_id=ids,
-            tx_hash=np.array([entity_key(i) for i in ids], np.uint64),
+            tx_hash=hashes,
             partition=np.zeros(2 * ROWS, np.int32),
             offset=np.arange(2 * ROWS, dtype=np.int64),
             event_time=DECIDED * DAY_MS + np.repeat([0, DAY_MS], ROWS) + np.arange(2 * ROWS),
-            amount=np.full(2 * ROWS, 12.5),
+            amount=amounts,
             entities=np.ones((2 * ROWS, len(service.spec.entities)), np.uint64),
             features=x,
             logits=logits,
             voted=np.isfinite(logits),
             score=score.astype(np.float32),
-            action=np.ones(2 * ROWS, np.int8),
-            propensity=np.ones(2 * ROWS),
-            explored=np.zeros(2 * ROWS, np.bool_),
-            covered=np.ones(2 * ROWS, np.bool_),
+            action=taken.action,
+            propensity=taken.propensity,
+            explored=taken.explored,
+            covered=taken.covered,
             degraded=degraded,
             epoch=1,
         )
@@ -115,6 +120,38 @@ def test_a_decision_comes_out_again(service: Service, row: int, place: str) -> N
     refs = {ref.id: ref.checksum for ref in read_plan(service.lineup_file).refs}
     assert {v.agent: v.checksum for v in found.votes} == refs
     assert all(v.trained_from < v.trained_to for v in found.votes)
+
+
+def drawn(service: Service, action: str) -> int:
+    """The first of the closed day's even rows, all would-be declines, on which this was done."""
+    table = pq.read_table(log.path_of(service.outcomes, DECIDED)).sort_by("event_time")
+    actions = table["action"].to_pylist()
+    return next(i for i in range(0, ROWS, 2) if actions[i] == ACTIONS.index(action))
+
+
+def test_the_draw_of_exploration_comes_out_again(service: Service) -> None:
+    passed = explain_again(service, f"tx-{drawn(service, 'approve')}", None)
+    assert (passed.action, passed.propensity, passed.explored, passed.explored_again) == ("approve", 0.3, True, True)
+    declined = explain_again(service, f"tx-{drawn(service, 'decline')}", None)
+    assert (declined.propensity, declined.explored, declined.explored_again) == (0.7, False, False)
+    assert passed.agrees
+    assert declined.agrees
+    undrawn = explain_again(service, "tx-7", None)
+    assert (undrawn.propensity, undrawn.explored, undrawn.explored_again) == (1.0, False, None)
+
+
+def test_the_command_says_that_a_decline_passed_and_with_what_propensity(service: Service) -> None:
+    result = run(service, f"tx-{drawn(service, 'approve')}")
+    assert "exploration: a would-be decline that passed, propensity 0.3; the draw repeats" in result.stdout
+
+
+def test_a_draw_that_comes_out_differently_does_not_agree(service: Service) -> None:
+    settings = Path(service.root) / "rlfa.toml"
+    text = settings.read_text().replace("[free_agency.exploration]", "[free_agency.exploration]\nseed = {}")
+    rows = [f"tx-{i}" for i in range(0, ROWS, 2)]
+    settings.write_text(text.format(1))
+    found = [explain_again(load_service(settings), tx, None) for tx in rows[:8]]
+    assert {e.agreement == "differs" for e in found if e.explored_again != e.explored} == {True}
 
 
 def test_an_agent_that_was_away_stays_away(service: Service) -> None:
