@@ -103,6 +103,12 @@ def rows_of(journals: Path, day: Day) -> pa.Table | None:
     return _last_tries(pa.concat_tables(tables, promote_options="default")) if tables else None
 
 
+def labels_since(journals: Path, day: Day) -> dict[int, KnownLabel]:
+    """The newest label of every transaction that has one, of those that became known on a day or later."""
+    known = (d for d in journal.days(journals, LABELS) if d >= day)
+    return _newest_labels(table for d in known for table in journal.read(journals, LABELS, d))
+
+
 def with_labels(rows: pa.Table, labels: Mapping[int, KnownLabel], unknown: Container[int] = ()) -> pa.Table:
     """A day's rows beside their labels, in the order of event time.
 
