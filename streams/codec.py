@@ -116,6 +116,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     event_time: int
     decided_at: int
     degraded: bool
+    priority: float = 0.0
+    """Of an alert: the largest should be looked at first. 0 for what was approved."""
 
 
 class Label(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ from rlfa.hosts.scoring import Features, Host, HostError
 from rlfa.lanes.watermarks import OK, TOO_FAR_AHEAD, TOO_OLD, Watermarks
 from rlfa.lineup.actions import ACTIONS, choose, combine
 from rlfa.lineup.exploration import ExplorationRules, Explored, explore
+from rlfa.lineup.priority import priorities
 from rlfa.lineup.reasons import strongest
 from rlfa.lineup.segments import fields_of
 from rlfa.lineup.slots import Lineup
@@ -233,7 +234,8 @@ def decide(
     score, action, degraded = judged.score, judged.action, judged.degraded
     reasons = _reasons(absorbed, np.flatnonzero(action), judged.voters, spec, feature_names, lineup, host)
     votes_p = 1.0 / (1.0 + np.exp(-votes(judged.logits, judged.voters).astype(np.float64)))
-    columns = (score, action, judged.taken.propensity, degraded, tx.event_time, judged.voters, votes_p)
+    priority = priorities(judged.logits, score, tx.amount, action, costs)
+    columns = (score, action, judged.taken.propensity, degraded, tx.event_time, judged.voters, votes_p, priority)
     decisions = [
         Decision(
             tx_id=tx.tx_id[i],
@@ -246,8 +248,11 @@ def decide(
             event_time=t,
             decided_at=now,
             degraded=is_degraded,
+            priority=first,
         )
-        for i, (s, a, p_taken, is_degraded, t, ks, ps) in enumerate(zip(*(c.tolist() for c in columns), strict=True))
+        for i, (s, a, p_taken, is_degraded, t, ks, ps, first) in enumerate(
+            zip(*(c.tolist() for c in columns), strict=True)
+        )
     ]
     return Decided(decisions, _rows(absorbed, judged, lineup))
 
