@@ -10,6 +10,7 @@ The folders, in the order in which a transaction meets them and then its label:
 - `free_agency`: watch, scouting, probation, swap.
 - `trainers`: new free agents from matured outcomes.
 - `store`: the ledger and everything else that is kept in SQL.
+- `backtest`: all of it over a history of columns, without a broker.
 - `cli`: the `rlfa` command.
 """
 

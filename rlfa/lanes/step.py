@@ -254,7 +254,7 @@ def decide(
             zip(*(c.tolist() for c in columns), strict=True)
         )
     ]
-    return Decided(decisions, _rows(absorbed, judged, lineup))
+    return Decided(decisions, decision_rows(absorbed, judged, lineup))
 
 
 def judge(rows: Rows, lineup: Lineup, host: Host, costs: Costs, exploration: ExplorationRules) -> Judged:
@@ -321,7 +321,8 @@ def _reasons(
     }
 
 
-def _rows(absorbed: Absorbed, judged: Judged, lineup: Lineup) -> DecisionRows:
+def decision_rows(absorbed: Absorbed, judged: Judged, lineup: Lineup) -> DecisionRows:
+    """What the outcome log keeps of a batch."""
     tx = absorbed.transactions
     return DecisionRows(
         tx_id=tx.tx_id,

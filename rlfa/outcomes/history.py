@@ -39,7 +39,7 @@ def absorb_history(
     for records, labels in batches:
         absorbed = intake.absorb(records, labels)
         taken += len(absorbed.transactions.tx_id)
-        rows.append_decisions(_undecided(absorbed))
+        rows.append_decisions(undecided(absorbed))
         if len(absorbed.labels.tx_hash):
             rows.append_labels(absorbed.labels)
     rows.close()
@@ -59,7 +59,8 @@ def close_history(service: Service) -> list[Day]:
     return closed
 
 
-def _undecided(absorbed: Absorbed) -> DecisionRows:
+def undecided(absorbed: Absorbed) -> DecisionRows:
+    """Rows of the outcome log that nobody decided on."""
     tx = absorbed.transactions
     n = len(tx.tx_id)
     return DecisionRows(

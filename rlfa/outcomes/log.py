@@ -6,7 +6,7 @@ known when the day's label delay had passed.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,10 +86,23 @@ def close_day(journals: Path, root: Path, day: Day, label_delay_ms: int, *, decl
         return None
     closes_at = (int(day) + 1) * DAY_MS + label_delay_ms
     labels = _newest_labels(_labels_between(journals, day, closes_at))
-    table = with_labels(rows, labels, _hidden(rows, labels)) if declines_hide else with_labels(rows, labels)
-    if declines_hide:
-        table = table.append_column(SEEN, pa.array(_shows(table)))
-    return write_day(table, root, day)
+    return write_day(matured(rows, labels, declines_hide=declines_hide), root, day)
+
+
+def matured(
+    rows: pa.Table, labels: Mapping[int, KnownLabel], *, declines_hide: bool, unknown: Collection[int] = ()
+) -> pa.Table:
+    """A closed day's rows beside what is known of them.
+
+    Args:
+        rows: wide, as `widened` makes them.
+        labels: the newest of each transaction by the end of the delay, by the hash of its id.
+        declines_hide: a declined payment never shows what it was.
+        unknown: hashes of transactions whose truth nobody will ever know.
+    """
+    hidden = _hidden(rows, labels) if declines_hide else set[int]()
+    table = with_labels(rows, labels, hidden.union(unknown))
+    return table.append_column(SEEN, pa.array(_shows(table))) if declines_hide else table
 
 
 def rows_of(journals: Path, day: Day) -> pa.Table | None:
@@ -134,8 +147,7 @@ def load_cohort(path: Path) -> Cohort:
 
 def cohort_of(table: pa.Table, day: Day) -> Cohort:
     """The rows of a closed day whose truth is known; where declines hide it, all rows, with whose was seen."""
-    sight = sight_of(table)
-    table = _labelled(table) if sight is None else table
+    table = _judgeable(table)
     return Cohort(
         day=day,
         tx_hash=table["tx_hash"].to_numpy(),
@@ -146,7 +158,7 @@ def cohort_of(table: pa.Table, day: Day) -> Cohort:
         logits={AgentId(n): _floats(table, LOGIT + n) for n in _names(table, LOGIT)},
         score=table["score"].to_numpy().astype(np.float64),
         stopped=table["action"].to_numpy() > 0,
-        sight=sight,
+        sight=sight_of(table),
     )
 
 
@@ -178,9 +190,9 @@ def load_training(paths: Sequence[Path], *, unseen: bool = False) -> TrainingSet
 
 def _weighted(table: pa.Table) -> pa.Table:
     """With a weight for each row, and whether its truth was seen."""
+    table = _judgeable(table)
     sight = sight_of(table)
     if sight is None:
-        table = _labelled(table)
         ones = np.ones(len(table))
         return table.append_column(SEEN, pa.array(ones > 0)).append_column(WEIGHT, pa.array(ones))
     return table.append_column(WEIGHT, pa.array(sight.weight))
@@ -245,8 +257,12 @@ def _newest_labels(tables: Iterable[pa.Table]) -> dict[int, KnownLabel]:
     return newest
 
 
-def _labelled(table: pa.Table) -> pa.Table:
-    return table.filter(pc.is_valid(table["label"])) if table["label"].null_count else table
+def _judgeable(table: pa.Table) -> pa.Table:
+    """Without the rows whose truth nobody will ever know; those that a decline hides stay, as hidden."""
+    if not table["label"].null_count:
+        return table
+    known = pc.is_valid(table["label"])
+    return table.filter(pc.or_(known, pc.invert(table[SEEN])) if SEEN in table.column_names else known)
 
 
 def _names(table: pa.Table, prefix: str) -> tuple[str, ...]:

@@ -1,0 +1,120 @@
+"""Days of the history from their first decision to the outcome log, each closed when its label delay has passed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from rlfa.backtest.features import FeaturesAhead
+from rlfa.config import Service
+from rlfa.lanes.step import Absorbed, Judged, decision_rows
+from rlfa.lineup.slots import DAY_MS, Day, Lineup
+from rlfa.outcomes import log
+from rlfa.outcomes.history import undecided
+from rlfa.outcomes.journal import Columns, DecisionRows, Journal, LabelRows, record_batch
+from streams.codec import Transactions
+from streams.history import FRAUD, UNKNOWN, History
+
+SOURCE = "history"
+FOLDER = "backtest"  # beside the lanes' journals
+_NO_LABELS = LabelRows(np.zeros(0, np.uint64), np.zeros(0, np.int64), np.zeros(0, np.bool_), [])
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Rows of one day that one lineup decided on; none of both for history that only teaches."""
+
+    rows: NDArray[np.intp]
+    judged: Judged | None = None
+    lineup: Lineup | None = None
+
+
+@dataclass(slots=True)
+class OpenDays:
+    """Days whose truth isn't whole yet.
+
+    Args:
+        service: settings and paths.
+        history: with the labels.
+        features: of its rows.
+    """
+
+    service: Service
+    history: History
+    features: FeaturesAhead
+    _parts: dict[Day, list[_Part]] = field(default_factory=dict)
+
+    def add(self, day: Day, rows: NDArray[np.intp], judged: Judged | None = None, lineup: Lineup | None = None) -> None:
+        """Rows of a day, decided by a lineup or only learnt from."""
+        self._parts.setdefault(day, []).append(_Part(rows, judged, lineup))
+
+    def closes_at(self) -> int | None:
+        """When the oldest day closes, ms UTC; None while none is open."""
+        return _closes_at(min(self._parts), self.service.spec.label_delay_ms) if self._parts else None
+
+    def close(self, now: int) -> Iterator[tuple[Day, pa.Table]]:
+        """Each day that is closed by an event time, oldest first, written to the outcome log and handed on."""
+        hide = self.service.settings.free_agency.exploration.declined_labels == "none"
+        while (due := self.closes_at()) is not None and due <= now:
+            day = min(self._parts)
+            parts = self._parts.pop(day)
+            rows = pa.concat_tables([self._table(part) for part in parts], promote_options="default")
+            labels, unknown = self._truth(np.concatenate([part.rows for part in parts]), due)
+            table = log.matured(rows, labels, declines_hide=hide, unknown=unknown)
+            log.write_day(table, self.service.outcomes, day)
+            yield day, table
+
+    def keep_rest(self) -> None:
+        """Journal the days that the history ends before they close, so that their decisions can be explained."""
+        journal = Journal(self.service.journals / FOLDER)
+        for parts in self._parts.values():
+            for part in parts:
+                journal.set_columns(self._columns(part))
+                journal.append_decisions(self._rows(part))
+        journal.close()
+
+    def _truth(self, rows: NDArray[np.intp], by: int) -> tuple[dict[int, log.KnownLabel], set[int]]:
+        """The frauds known by an event time, and the rows that nobody will ever know about, by hashed id."""
+        label, known_at, hashes = self.history.label[rows], self.history.label_time[rows], self.history.tx_hash[rows]
+        known = (label == FRAUD) & (known_at <= by)
+        frauds = zip(hashes[known].tolist(), known_at[known].tolist(), strict=True)
+        return {h: (time, True, SOURCE) for h, time in frauds}, set(hashes[label == UNKNOWN].tolist())
+
+    def _table(self, part: _Part) -> pa.Table:
+        return log.widened(pa.Table.from_batches([record_batch(self._rows(part), self._columns(part))]))
+
+    def _columns(self, part: _Part) -> Columns:
+        agents = part.lineup.agents if part.lineup else ()
+        return Columns(self.features.names, tuple(self.service.spec.entities), tuple(agents))
+
+    def _rows(self, part: _Part) -> DecisionRows:
+        absorbed = _absorbed(self.history, part.rows, self.features.x)
+        if part.judged is None or part.lineup is None:
+            return undecided(absorbed)
+        return decision_rows(absorbed, part.judged, part.lineup)
+
+
+def _closes_at(day: Day, delay_ms: int) -> int:
+    return (day + 1) * DAY_MS + delay_ms
+
+
+def _absorbed(history: History, rows: NDArray[np.intp], x: NDArray[np.float32]) -> Absorbed:
+    """Rows of the history as a batch that a lane took in; a row's place in the history is its offset."""
+    n = len(rows)
+    transactions = Transactions(
+        tx_id=[history.tx_id[i] for i in rows.tolist()],
+        tx_hash=history.tx_hash[rows],
+        key=[],
+        event_time=history.event_time[rows],
+        amount=history.amount[rows],
+        entities=history.entities[rows],
+        categorical={},
+        numeric={},
+        partition=np.zeros(n, np.int32),
+        offset=rows.astype(np.int64),
+    )
+    return Absorbed(transactions, x[rows], _NO_LABELS, [])
