@@ -12,7 +12,7 @@ from rlfa.free_agency.evalue import BETS, log_mixture
 from rlfa.free_agency.policies.policy import REVIEW_DAYS, Kind, Move, Situation, Trial, permitted
 from rlfa.free_agency.rules import ProbationRules, ScoutRules, SwapLimits, WatchRules
 from rlfa.free_agency.scouting import FAILED, Arm, BanditScout, Payoff, Vacancy, learn, uplift
-from rlfa.free_agency.simulated_world import FAMILIES, GATE_DAYS, HISTORY, ROWS, Trained, World
+from rlfa.free_agency.simulated_world import AMOUNT_MEAN, FAMILIES, GATE_DAYS, HISTORY, ROWS, Trained, World
 from rlfa.free_agency.state import Watch
 from rlfa.free_agency.watch import is_good, is_low, is_usable, move, read_signs, with_level
 from rlfa.lineup.slots import AgentId, Day, SlotId
@@ -25,6 +25,7 @@ LIMITS = SwapLimits()
 COSTS = Costs(alert_budget_per_day=50)
 COOLDOWN_DAYS = ScoutRules().cooldown_days
 GUARD_LOG = math.log(365.0)
+FIRST_LOOK_DAYS = 28
 SAME_ALARMS = 0.6
 """Share of their false alarms that two agents have in common."""
 DRIFT_DAYS = 3
@@ -105,7 +106,7 @@ class SimulatedSlot:
         self.world, self.prices = world, prices
         self._needs_evidence = needs_evidence
         self.day = HISTORY
-        self.frozen = world.train(0, HISTORY)
+        self.frozen = first_lineup(world)
         self.incumbent = Player(self.frozen)
         self.record, self.watch = Record(), Watch()
         self.challenges: list[Challenge] = []
@@ -195,14 +196,12 @@ class SimulatedSlot:
         """The truth: what today costs with this agent, in the stream's currency."""
         if self.world.away[self.day]:
             return 0.0
-        rows = self.world.rows(self.day)
         caught = self.incumbent.masks[self.day] if trained is self.incumbent.trained else None
-        caught = self.world.caught(trained, self.day) if caught is None else caught
-        amount = self.world.amount[rows]
-        stopped = int(np.count_nonzero(caught))
-        lost = float(amount.sum()) - COSTS.prevented_share * float(amount[caught].sum())
-        alerts = COSTS.alert_budget_per_day
-        return lost + COSTS.review * alerts + COSTS.false_positive * (alerts - stopped)
+        return cost_of_day(self.world, self.day, self.world.caught(trained, self.day) if caught is None else caught)
+
+    def expected_gain(self, trained: Trained) -> float:
+        """The truth without luck: what this agent is expected to save today, in the stream's currency."""
+        return expected_gain(self.world, self.day, self.world.expected(trained, self.day))
 
     def _order(self, count: int) -> float:
         family = str(self.incumbent.trained.family)
@@ -340,6 +339,35 @@ class SimulatedSlot:
             player.masks.pop(cohort - 1, None)
         if self._bench is not None and self.day > self._bench_until:
             self._bench, self._guard = None, None
+
+
+def cost_of_day(world: World, day: int, caught: NDArray[np.bool_]) -> float:
+    """Fraud not prevented, false alarms and reviews of a day on which bool[frauds] `caught` are stopped."""
+    if world.away[day]:
+        return 0.0
+    amount = world.amount[world.rows(day)]
+    lost = float(amount.sum()) - COSTS.prevented_share * float(amount[caught].sum())
+    alerts = COSTS.alert_budget_per_day
+    return lost + COSTS.review * alerts + COSTS.false_positive * (alerts - int(np.count_nonzero(caught)))
+
+
+def expected_gain(world: World, day: int, share: float) -> float:
+    """What stopping a share of a day's frauds saves on average, against stopping none under the same budget."""
+    if world.away[day]:
+        return 0.0
+    return float(world.rate[day]) * share * (COSTS.prevented_share * AMOUNT_MEAN + COSTS.false_positive)
+
+
+def first_lineup(world: World) -> Trained:
+    """The family that caught the most of the newest matured frauds: nobody starts with one drawn at random."""
+    newest = HISTORY - world.delay
+    rows = slice(int(world.start[newest - FIRST_LOOK_DAYS]), int(world.start[newest]))
+
+    def caught(trained: Trained) -> int:
+        masks = [world.caught(trained, day) for day in range(newest - FIRST_LOOK_DAYS, newest)]
+        return int(np.count_nonzero(np.concatenate(masks) & world.reported[rows]))
+
+    return max((world.train(family, HISTORY) for family in range(FAMILIES)), key=caught)
 
 
 def _earned(caught: NDArray[np.bool_], amount: NDArray[np.float64], frauds: int, record: Record) -> Earned:

@@ -27,6 +27,9 @@ SHARED = 0.6
 GATE_DAYS = 2
 ROWS = 10_000
 """Transactions a day."""
+_AMOUNT_LOG = (4.0, 1.0)
+AMOUNT_MEAN = math.exp(_AMOUNT_LOG[0] + 0.5 * _AMOUNT_LOG[1] ** 2)
+"""Of a fraud, in the stream's currency."""
 _SPREAD = (math.sqrt(SHARED), math.sqrt(1.0 - SHARED))
 
 
@@ -113,7 +116,7 @@ class World:
         self.start = np.concatenate([[0], np.cumsum(counts)])
         n = int(self.start[-1])
         self.day_of = np.repeat(np.arange(self.length), counts)
-        self.amount = rng.lognormal(4.0, 1.0, n)
+        self.amount = rng.lognormal(*_AMOUNT_LOG, n)
         self.difficulty = _SPREAD[0] * rng.normal(size=n)
         self.reported = rng.random(n) < self.reported_share[self.day_of]
         self._pick = rng.random(n)

@@ -30,6 +30,10 @@ class Day:
 
     cost: float
     """Fraud not prevented, false alarms, reviews, trainings and swaps."""
+    saved: float
+    """Money that is to be expected from the incumbent's catches, less trainings and swaps: no luck in it."""
+    first: float
+    """What the first lineup's catches would be worth."""
     expected: float
     """Share of fraud that the incumbent catches, without luck."""
     swapped: bool
@@ -100,6 +104,8 @@ class FreeAgencyEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         expected = self.world.expected(now, today)
         day = Day(
             cost=1000.0 / ROWS * (costs + self._slot.cost_of(now)),
+            saved=1000.0 / ROWS * (self._slot.expected_gain(now) - costs),
+            first=1000.0 / ROWS * self._slot.expected_gain(self._slot.frozen),
             expected=expected,
             swapped=swapped,
             false_swap=swapped and expected <= self.world.expected(before, today),

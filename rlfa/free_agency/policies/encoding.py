@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from rlfa.free_agency.policies.policy import HOLD, Kind, Move, Situation, Trial
 
-ACTIONS = ("hold", "scout own", "scout one more", "scout two more", "promote", "release", "rollback")
-_KINDS: tuple[Kind, ...] = ("hold", "scout", "scout", "scout", "promote", "release", "rollback")
+ACTIONS = ("hold", "scout own", "scout one more", "promote", "release", "rollback")
+_KINDS: tuple[Kind, ...] = ("hold", "scout", "scout", "promote", "release", "rollback")
 TRIALS = 2
 """Challengers that are looked at; a third is counted only."""
 LIMIT = 5.0
-SIZE = 18 + 8 * TRIALS
+SIZE = 17 + 8 * TRIALS
 
 
 def encode(situation: Situation) -> NDArray[np.float32]:
@@ -31,8 +31,7 @@ def encode(situation: Situation) -> NDArray[np.float32]:
         situation.delay_days / 30.0,
         situation.days_held / 90.0,
         min(situation.days_quiet, 60) / 30.0,
-        situation.training / 2.0,
-        situation.pooled / 2.0,
+        (situation.training + situation.pooled) / 2.0,
         len(situation.trials) / 2.0,
         float(situation.log_guard is not None),
         (situation.log_guard or 0.0) / 6.0,
@@ -43,7 +42,8 @@ def encode(situation: Situation) -> NDArray[np.float32]:
     ]
     for i in range(TRIALS):
         numbers += _trial(situation.trials[i]) if i < len(situation.trials) else _NO_TRIAL
-    return np.clip(np.array(numbers, np.float32), -LIMIT, LIMIT)
+    clipped: NDArray[np.float32] = np.clip(np.array(numbers), -LIMIT, LIMIT).astype(np.float32)
+    return clipped
 
 
 def move_of(action: int, situation: Situation) -> Move:
@@ -59,6 +59,11 @@ def move_of(action: int, situation: Situation) -> Move:
             return Move(kind="rollback", reason="the learned policy doesn't wait for the guard's alarm")
         case "hold":
             return HOLD
+
+
+def action_of(move: Move) -> int:
+    """The action that stands for a move, whoever it means; the inverse of `move_of`."""
+    return ACTIONS.index(f"scout {'one more' if move.others else 'own'}" if move.kind == "scout" else move.kind)
 
 
 def mask(allowed: frozenset[Kind]) -> NDArray[np.bool_]:

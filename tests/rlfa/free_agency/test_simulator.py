@@ -10,14 +10,24 @@ from gymnasium.utils.env_checker import check_env
 
 from rlfa.free_agency.evalue import EValue, bet
 from rlfa.free_agency.policies.bandit import Bandit
+from rlfa.free_agency.policies.encoding import ACTIONS
 from rlfa.free_agency.policies.policy import HOLD, Kind, Policy, Situation, Trial
 from rlfa.free_agency.policies.threshold import Threshold
-from rlfa.free_agency.simulated_slot import Challenge, Player, Prices, SimulatedSlot, _earned
-from rlfa.free_agency.simulated_world import SCENARIOS, Scenario, World
+from rlfa.free_agency.simulated_slot import (
+    FIRST_LOOK_DAYS,
+    Challenge,
+    Player,
+    Prices,
+    SimulatedSlot,
+    _earned,
+    first_lineup,
+)
+from rlfa.free_agency.simulated_world import FAMILIES, HISTORY, SCENARIOS, Scenario, World
 from rlfa.free_agency.simulator import FreeAgencyEnv
 from rlfa.lineup.slots import AgentId
 
 DAYS = 180
+PROMOTE = ACTIONS.index("promote")
 
 
 def lived(policy: Policy, scenario: Scenario, world: int) -> tuple[float, int]:
@@ -78,10 +88,10 @@ def test_nobody_is_promoted_without_evidence_whatever_is_played() -> None:
         env.reset(seed=world, options={"scenario": "abrupt", "world": world})
         for _ in range(DAYS - 1):
             mask = env.action_masks()
-            action = 4 if mask[4] else int(chance.choice(np.flatnonzero(mask[:4])))
+            action = PROMOTE if mask[PROMOTE] else int(chance.choice(np.flatnonzero(mask[:PROMOTE])))
             best = max((t.log_up - math.log(t.bound) for t in env.situation.trials), default=-math.inf)
-            assert not mask[4] or best >= 0.0
-            promoted += action == 4
+            assert not mask[PROMOTE] or best >= 0.0
+            promoted += action == PROMOTE
             env.step(np.int64(action))
     assert promoted >= 1
 
@@ -89,8 +99,8 @@ def test_nobody_is_promoted_without_evidence_whatever_is_played() -> None:
 def test_forbidden_action_is_a_hold() -> None:
     env = FreeAgencyEnv()
     env.reset(seed=1, options={"scenario": "none", "world": 1})
-    assert not env.action_masks()[4]
-    env.step(np.int64(4))
+    assert not env.action_masks()[PROMOTE]
+    env.step(np.int64(PROMOTE))
     assert env.situation.days_held == 8  # a fresh slot counts as rested for the days that swaps need between them
 
 
@@ -123,6 +133,31 @@ def test_bandit_takes_a_swap_that_has_its_evidence_and_scouts_for_one_that_fails
     assert Bandit().choose(Situation(drifted=True), frozenset({"hold", "scout"})).kind == "scout"
     assert Bandit().choose(Situation(), frozenset({"hold", "scout"})).kind == "hold"
     assert Bandit().choose(Situation(standing="under"), frozenset({"hold"})).kind == "hold"
+
+
+def test_bandit_gives_up_a_challenger_that_is_not_on_its_way_once_the_slot_needs_somebody_newer() -> None:
+    slow, coming = trial(days=14, log_up=0.5), trial(days=14, log_up=2.0)
+    drifted = [Situation(drifted=True, trials=(t,)) for t in (slow, coming, trial(days=14, log_up=-1.0))]
+    allowed: frozenset[Kind] = frozenset({"hold", "release"})
+    assert [Bandit().choose(s, allowed).kind for s in drifted] == ["release", "hold", "release"]
+    assert Bandit().choose(Situation(trials=(slow,)), allowed).kind == "hold"
+    assert Bandit().choose(Situation(drifted=True, trials=(trial(days=13, log_up=0.5),)), allowed).kind == "hold"
+
+
+def test_stalled_probations_do_not_keep_the_slot_when_the_world_has_changed() -> None:
+    patient = Bandit(stalled_days=1_000)
+    worlds = range(8)
+    assert np.mean([lived(Bandit(), "abrupt", w)[0] - lived(patient, "abrupt", w)[0] for w in worlds]) > 0.0
+
+
+def test_first_lineup_is_the_family_that_caught_the_most_of_what_had_matured() -> None:
+    world = World("none", 4, 30)
+    days = range(HISTORY - world.delay - FIRST_LOOK_DAYS, HISTORY - world.delay)
+    caught = [
+        sum(int((world.caught(world.train(f, HISTORY), d) & world.reported[world.rows(d)]).sum()) for d in days)
+        for f in range(FAMILIES)
+    ]
+    assert caught[first_lineup(world).family] == max(caught)
 
 
 def test_threshold_compares_rewards_when_a_probation_is_over() -> None:
