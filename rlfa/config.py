@@ -18,6 +18,7 @@ from rlfa.errors import ConfigError
 from rlfa.free_agency.policies.registry import policy_of
 from rlfa.free_agency.rules import FreeAgencyRules
 from rlfa.hosts.sealed import SealRules
+from rlfa.lineup.segments import SegmentError, check, fields_of
 from streams.kafka.settings import KafkaSettings
 from streams.spec import StreamSpec, load_spec
 
@@ -129,6 +130,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """Families that scouting may try, by name."""
     slots: dict[str, str] = {}
     """Slots of the lineup, each with the family of its first agent."""
+    segments: dict[str, str] = {}
+    """Slots that play a part of the stream only, each with an expression over the stream's fields, e.g.
+    `channel == "ecom" and amount > 100`; a slot that isn't named plays everything, and one at least has to. They hold
+    from the first lineup on, which `rlfa train` writes."""
 
 
 class Service(msgspec.Struct, frozen=True, kw_only=True):
@@ -216,6 +221,7 @@ def load_service(path: Path) -> Service:
     _refuse_unfit_database(settings, path)
     policy_of(settings.free_agency)
     _refuse_unfit_slots(settings, path)
+    _refuse_unfit_segments(service, path)
     _refuse_split_entities(service, path)
     _ensure_writable(service.state, path)
     return service
@@ -289,6 +295,20 @@ def _refuse_unfit_slots(settings: Settings, path: Path) -> None:
             raise ConfigError(
                 f"{path} slots.{slot}", f"{name}, equal to slots.{other}", "a genome or a seed of its own"
             )
+
+
+def _refuse_unfit_segments(service: Service, path: Path) -> None:
+    """Each belongs to a slot and means something on the stream, and some slot plays what lies in none."""
+    slots, fields = service.settings.slots, fields_of(service.spec)
+    for slot, segment in service.settings.segments.items():
+        if slot not in slots:
+            raise ConfigError(f"{path} segments.{slot}", segment, f"a segment of one of the slots {sorted(slots)}")
+        try:
+            check(segment, fields)
+        except SegmentError as error:
+            raise ConfigError(f"{path} segments.{slot}", *error.args) from error
+    if slots and all(service.settings.segments.get(slot) for slot in slots):
+        raise ConfigError(f"{path} segments", sorted(service.settings.segments), "a slot without one, for the rest")
 
 
 def _refuse_split_entities(service: Service, path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,6 +16,7 @@ from rlfa.lineup.slots import DAY_MS, Day, Lineup
 from rlfa.outcomes import log
 from rlfa.outcomes.history import undecided
 from rlfa.outcomes.journal import Columns, DecisionRows, Journal, LabelRows, record_batch
+from rlfa.outcomes.scored import ScoredDay, scored_of
 from streams.codec import Transactions
 from streams.history import FRAUD, UNKNOWN, History
 
@@ -47,6 +48,7 @@ class OpenDays:
     history: History
     features: FeaturesAhead
     _parts: dict[Day, list[_Part]] = field(default_factory=dict)
+    _newest_closed: tuple[Day | None, pa.Table | None] = (None, None)
 
     def add(self, day: Day, rows: NDArray[np.intp], judged: Judged | None = None, lineup: Lineup | None = None) -> None:
         """Rows of a day, decided by a lineup or only learnt from."""
@@ -66,7 +68,17 @@ class OpenDays:
             labels, unknown = self._truth(np.concatenate([part.rows for part in parts]), due)
             table = log.matured(rows, labels, declines_hide=hide, unknown=unknown)
             log.write_day(table, self.service.outcomes, day)
+            self._newest_closed = day, table
             yield day, table
+
+    def scored(self, day: Day, segments: Sequence[str], categorical: frozenset[str]) -> ScoredDay | None:
+        """A day's scores before its labels; None for one without a transaction."""
+        if day == self._newest_closed[0]:
+            return scored_of(self._newest_closed[1], day, segments, categorical)
+        if day not in self._parts:
+            return None
+        rows = pa.concat_tables([self._table(part) for part in self._parts[day]], promote_options="default")
+        return scored_of(rows, day, segments, categorical)
 
     def keep_rest(self) -> None:
         """Journal the days that the history ends before they close, so that their decisions can be explained."""

@@ -33,6 +33,7 @@ from rlfa.outcomes import log
 from rlfa.store.ledger import Ledger
 from rlfa.trainers.first_lineup import train_first_lineup
 from rlfa.trainers.orders import fulfil
+from streams.codec import categories
 from streams.history import FRAUD, History
 
 HISTORY_SHARE = 0.3  # of the days, to train the first lineup
@@ -182,7 +183,12 @@ class _Game:
 
     def __post_init__(self) -> None:
         self.host = InlineHost(self.features.names, self.service.settings.hosts.seal_rules)
+        self.office.read_scored = lambda day, segments: self.days.scored(day, segments, self._categorical)
         self._take_lineup()
+
+    @property
+    def _categorical(self) -> frozenset[str]:
+        return frozenset(categories(self.service.spec))
 
     @property
     def epoch(self) -> int:
@@ -243,7 +249,8 @@ class _Game:
         before = self.office.state.lineup
         for day, table in self.days.close(now):
             if day > self.office.state.day:
-                events = self.office.take(log.cohort_of(table, day), now, self.wall_ms())
+                cohort = log.cohort_of(table, day, self.office.state.segments, self._categorical)
+                events = self.office.take(cohort, now, self.wall_ms())
                 for slot, request in requests_of(events):
                     self.office.hand_in(fulfil(self.service, self.office.order(slot, request)), self.wall_ms())
         if self.office.state.lineup != before:

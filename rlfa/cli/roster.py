@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from rlfa.config import load_service
-from rlfa.free_agency.roster import Roster, Seat, Trial
+from rlfa.free_agency.roster import Challenger, Roster, Seat
 from rlfa.lineup.slots import AgentId, Day
 from rlfa.store.database import Store
 from rlfa.store.ledger import Entry, Ledger
@@ -107,15 +107,15 @@ def _probation_table(now: Roster) -> Table:
     for name in ("e-value", "promotes at", "reward/1000"):
         table.add_column(name, justify="right")
     for seat in now.seats:
-        for trial in seat.probations:
-            table.add_row(seat.slot, *_trial_cells(trial), _reward(now, trial.agent))
+        for challenger in seat.probations:
+            table.add_row(seat.slot, *_challenger_cells(challenger), _reward(now, challenger.agent))
     return table
 
 
-def _trial_cells(trial: Trial) -> tuple[str, ...]:
-    counts = (str(trial.days), str(trial.frauds))
-    e_value = f"{math.exp(min(trial.log_up, 700.0)):.3g}"
-    return (trial.agent, trial.family, trial.stage, date_of(trial.since), *counts, e_value, f"{trial.bound:g}")
+def _challenger_cells(c: Challenger) -> tuple[str, ...]:
+    stage = f"{c.stage} {c.share:.2%}" if c.share else c.stage
+    e_value = f"{math.exp(min(c.log_up, 700.0)):.3g}"
+    return (c.agent, c.family, stage, date_of(c.since), str(c.days), str(c.frauds), e_value, f"{c.bound:g}")
 
 
 def _ledger_table(entries: Sequence[Entry]) -> Table:

@@ -138,7 +138,7 @@ class ManagerActor:
 
     def _take(self, day: Day, now: EventTime) -> None:
         """One cohort: into the books, and only then the world."""
-        cohort = log.load_cohort(log.path_of(self._service.outcomes, day))
+        cohort = self._office.load_cohort(day)
         self._see_through(self._office.seen_through(day))
         before = self._office.state.lineup
         events = self._office.take(cohort, now, _wall_ms())

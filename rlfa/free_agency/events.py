@@ -145,6 +145,27 @@ class PromotionHeld(_Event, frozen=True, kw_only=True):
     bound: float
 
 
+class TrialStarted(_Event, frozen=True, kw_only=True):
+    """A challenger decides a share of its slot's transactions from now on; its test goes on."""
+
+    share: float
+    since: Day
+    """The day that event time had reached."""
+    log_up: float
+    bound: float
+    """The e-value that a trial asks for."""
+    rows: int
+    frauds: int
+    days: int
+
+
+class TrialEnded(_Event, frozen=True, kw_only=True):
+    """A challenger is in shadow again, since the terms of trials changed; its test goes on."""
+
+    share: float
+    """That it had decided."""
+
+
 class Promoted(_Event, frozen=True, kw_only=True):
     """A challenger took the slot; the agent that it replaced goes to the bench."""
 
@@ -195,9 +216,10 @@ class GuardAdded(_Event, frozen=True, kw_only=True):
 
 
 class RollbackHeld(_Event, frozen=True, kw_only=True):
-    """A guard's alarm stands, but the lineup is frozen."""
+    """A guard's alarm stands, or a limit is broken, but the lineup is frozen."""
 
     bench: AgentId
+    """Who would be in its place."""
     alarm_at: float
 
 
@@ -208,17 +230,36 @@ class RolledBack(_Event, frozen=True, kw_only=True):
     since: Day
     """The day that event time had reached: from about then on it decides."""
     cause: str
-    """guard (the newcomer lost too often), unsafe (it didn't score), policy, or by hand: cut, hand."""
+    """guard (the newcomer lost too often), unsafe (it didn't score), before labels missing or alerts (see
+    `LimitBroken`), policy, or by hand: cut, hand."""
     rows: int
     frauds: int
     days: int
+
+
+class LimitBroken(_Event, frozen=True, kw_only=True):
+    """A newcomer in its slot or on trial is out of bounds on a day without labels: what it did is undone at once."""
+
+    cause: str
+    """missing (scores that it didn't give) or alerts (too many)."""
+    against: AgentId
+    """The agent that is put in its place."""
+    seen: Day
+    """The day that was looked at, newer than the cohort."""
+    rows: int
+    """Scored by that agent."""
+    missing: int
+    """Of them without a score of the newcomer."""
+    alerts: int
+    """By expected cost, each agent deciding alone."""
+    alerts_against: int
 
 
 class Released(_Event, frozen=True, kw_only=True):
     """An agent is out."""
 
     cause: str
-    """worse, futile, limit, unsafe, stale, guard, policy, or by hand: cut, hand."""
+    """worse, futile, limit, unsafe, stale, guard, missing, alerts, policy, or by hand: cut, hand."""
     log_up: float = 0.0
     log_down: float = 0.0
     log_futility: float = 0.0
@@ -261,11 +302,14 @@ Event = (
     | ProbationStarted
     | EvidenceAdded
     | PromotionHeld
+    | TrialStarted
+    | TrialEnded
     | Promoted
     | Renewed
     | GuardStarted
     | GuardAdded
     | RollbackHeld
+    | LimitBroken
     | RolledBack
     | Released
     | ReturnedToPool

@@ -5,7 +5,7 @@ The live manager and a backtest share it: they differ in what tells the time, no
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from agents.genome import Genome
 from rlfa.config import Service
 from rlfa.free_agency.events import Event, TrainingRequested
+from rlfa.free_agency.limits import watched_in
 from rlfa.free_agency.manager import step
 from rlfa.free_agency.manual import obey
 from rlfa.free_agency.policies.policy import Policy
@@ -25,6 +26,7 @@ from rlfa.lineup.plan import Plan
 from rlfa.lineup.slots import AgentId, Day, EventTime, Lineup, SlotId
 from rlfa.outcomes import log
 from rlfa.outcomes.cohorts import Cohort
+from rlfa.outcomes.scored import ScoredDay, read_scored
 from rlfa.store.agents import Agents, ref_of
 from rlfa.store.commands import Commands
 from rlfa.store.database import Store, StoreError
@@ -33,6 +35,7 @@ from rlfa.store.rewards import Rewards, rewards_of
 from rlfa.trainers.first_lineup import stored
 from rlfa.trainers.orders import Delivery, Order
 from rlfa.trainers.training import window
+from streams.codec import categories
 
 
 @dataclass(slots=True)
@@ -46,6 +49,7 @@ class FrontOffice:
         scout: chooses the genomes to train.
         policy: chooses each slot's move.
         unlabelled: days that the next step's drift signs are read from.
+        read_scored: reads a day's scores before its labels, with the rows of some segments.
         delivered: candidates that the next cohort's step will take.
     """
 
@@ -55,6 +59,7 @@ class FrontOffice:
     scout: Scout
     policy: Policy
     unlabelled: UnlabelledDays
+    read_scored: Callable[[Day, Sequence[str]], ScoredDay | None]
     delivered: list[Candidate] = field(default_factory=list)
 
     @classmethod
@@ -67,7 +72,16 @@ class FrontOffice:
         """
         store = Store.open(service.database)
         scout, policy = BanditScout(tuple(service.settings.genomes)), policy_of(service.settings.free_agency)
-        return cls(service, store, last_state(store), scout, policy, UnlabelledDays(service.summaries))
+        categorical = frozenset(categories(service.spec))
+        return cls(
+            service,
+            store,
+            last_state(store),
+            scout,
+            policy,
+            UnlabelledDays(service.summaries),
+            lambda day, segments: read_scored(service.journals, day, segments, categorical),
+        )
 
     def resume(self) -> None:
         """Go on from the ledger: a write without an answer may have landed, with the candidates that it took.
@@ -93,9 +107,17 @@ class FrontOffice:
             StoreError: the store is away; nothing has changed.
         """
         before, rules = self.state, self.service.settings.free_agency
-        signs = self.unlabelled.signs(before, self.seen_through(cohort.day), rules.drift)
+        through = self.seen_through(cohort.day)
         state, events = step(
-            before, cohort, self.delivered, rules, now, scout=self.scout, policy=self.policy, drift=signs
+            before,
+            cohort,
+            self.delivered,
+            rules,
+            now,
+            scout=self.scout,
+            policy=self.policy,
+            drift=self.unlabelled.signs(before, through, rules.drift),
+            scored=self._scored(through),
         )
         entries = entries_of(events, state, at=now, recorded_at=recorded_at, policy=self.policy.name)
         with self.store.transaction() as session:
@@ -113,6 +135,17 @@ class FrontOffice:
         """Of some days those that `unlabelled` lacks and the next step may look at."""
         first, there = min(map(first_day_of, self.state.slots)), set(self.unlabelled.days())
         return [Day(day) for day in days if first <= day <= through and day not in there]
+
+    def load_cohort(self, day: Day) -> Cohort:
+        """A closed day with the segments that the lineup plays."""
+        path = log.path_of(self.service.outcomes, day)
+        return log.load_cohort(path, self.state.segments, frozenset(categories(self.service.spec)))
+
+    def _scored(self, day: Day) -> ScoredDay | None:
+        """The day to look at for limits, where somebody is watched."""
+        if not any(watched_in(slot) for slot in self.state.slots):
+            return None
+        return self.read_scored(day, self.state.segments)
 
     def obey(self, now: EventTime, recorded_at: int) -> bool:
         """The oldest command that waits; False where none does.
@@ -147,14 +180,20 @@ class FrontOffice:
 
     def order(self, slot: SlotId, request: Request) -> Order:
         """What to train for a request, on the days that were closed when it was made."""
-        incumbent = next(s.incumbent for s in self.state.slots if s.id == slot)
+        vacant = next(s for s in self.state.slots if s.id == slot)
         with self.store.transaction() as session:
-            ref = ref_of(Agents(session).get(incumbent))
+            ref = ref_of(Agents(session).get(vacant.incumbent))
             genome = self._genome(Agents(session), request)
         closed = [day for day in log.closed_days(self.service.outcomes) if day <= request.day]
         days = window(closed, self.service.settings.trainers.window_days)
         return Order(
-            request=request.id, slot=slot, family=request.family, genome=genome, incumbent=ref, days=tuple(days)
+            request=request.id,
+            slot=slot,
+            family=request.family,
+            genome=genome,
+            incumbent=ref,
+            days=tuple(days),
+            segment=vacant.segment,
         )
 
     def hand_in(self, delivery: Delivery, recorded_at: int) -> Candidate:

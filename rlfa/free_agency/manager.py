@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from rlfa.errors import RlfaError
 from rlfa.free_agency.drift import DriftSign
 from rlfa.free_agency.events import EpochChanged, Event
+from rlfa.free_agency.limits import enforce_limits
 from rlfa.free_agency.newcomers import roll_back, watch_newcomers
 from rlfa.free_agency.payoffs import take_payoffs
 from rlfa.free_agency.play import play
@@ -22,10 +23,12 @@ from rlfa.free_agency.situations import note_drift
 from rlfa.free_agency.standings import take_rewards, take_thresholds, watch_incumbents
 from rlfa.free_agency.state import Candidate, ManagerState, SlotState
 from rlfa.free_agency.swaps import add_evidence, clear_bench, end_changed_tests, release_losers
+from rlfa.free_agency.trials import begin_trials, end_changed_trials
 from rlfa.free_agency.turn import Moment, Part, Turn
 from rlfa.free_agency.weights import take_weights
 from rlfa.lineup.slots import AgentId, Day, Epoch, EventTime, Slot, SlotId, day_of
 from rlfa.outcomes.cohorts import Cohort
+from rlfa.outcomes.scored import ScoredDay
 
 # Evidence comes before the day's thresholds, which are for the cohorts after it; what trainers brought before the
 # policy's move, which scouts for nobody while somebody waits; a swap before the weights, so that a newcomer's is
@@ -39,11 +42,14 @@ _PARTS: tuple[Part, ...] = (
     take_thresholds,
     release_losers,
     roll_back,
+    enforce_limits,
     sign_candidates,
     take_renewals,
     drop_stale,
     note_drift,
     play,
+    end_changed_trials,
+    begin_trials,
     clear_bench,
     take_weights,
     start_probations,
@@ -107,6 +113,7 @@ def step(
     scout: Scout,
     policy: Policy | None = None,
     drift: Mapping[SlotId, DriftSign] | None = None,
+    scored: ScoredDay | None = None,
 ) -> tuple[ManagerState, tuple[Event, ...]]:
     """Take one closed cohort.
 
@@ -122,6 +129,7 @@ def step(
         scout: chooses the genomes to train.
         policy: chooses each slot's move; that of the rules where none is given.
         drift: what days without labels say of a slot, before a matured cohort can say so.
+        scored: the newest whole day, long before its labels: it may undo what newcomers do, and promotes nobody.
 
     Returns:
         The state after it, and what happened, in order. `state.lineup` is what lanes should play.
@@ -143,6 +151,7 @@ def step(
         scout=scout,
         policy=policy or policy_of(rules),
         drift=drift or {},
+        scored=scored,
     )
     before, events = state, tuple[Event, ...]()
     for part in _PARTS:
@@ -168,7 +177,8 @@ def in_epoch(
 
 def _epoch_changed(state: ManagerState, at: Moment) -> EpochChanged:
     lineup = state.lineup
-    names = ", ".join(f"{s.id} {s.incumbent}" for s in lineup.slots)
+    tried = [f"{t.slot} {t.agent} on trial for {t.share:.2%}" for t in lineup.trials]
+    names = ", ".join([*(f"{s.id} {s.incumbent}" for s in lineup.slots), *tried])
     return EpochChanged(
         day=at.day,
         epoch=state.epoch,

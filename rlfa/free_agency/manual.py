@@ -227,7 +227,7 @@ def _no_slot(state: ManagerState, slot: SlotId) -> str:
 
 def _home(state: ManagerState, agent: AgentId) -> SlotState | None:
     """The slot that an agent plays in, is tried for, waits for or is benched in."""
-    return next((s for s in state.slots if agent in {s.incumbent, *s.shadows, *(f.agent for f in s.pool)}), None)
+    return next((s for s in state.slots if agent in {s.incumbent, *s.beside, *(f.agent for f in s.pool)}), None)
 
 
 def _trial(slot: SlotState, agent: AgentId) -> Probation | None:

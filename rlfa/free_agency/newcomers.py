@@ -16,6 +16,8 @@ from rlfa.free_agency.state import Guard, ManagerState, SlotState
 from rlfa.free_agency.turn import Turn, each_slot
 from rlfa.lineup.slots import Epoch
 
+UNFIT = frozenset({"unsafe", "missing", "alerts"})
+"""Causes after which an agent isn't tried again."""
 Alarm = Literal["", "guard", "unsafe"]
 
 
@@ -56,19 +58,19 @@ def _watch(slot: SlotState, state: ManagerState, turn: Turn) -> tuple[SlotState,
     if guard.test.terms != turn.rules.terms:
         slot, started = start_guard(slot, guard.test.challenger, state.epoch, turn)
         return slot, (started,)
-    after = _advance(guard, state, turn)
+    after = _advance(guard, slot.segment, state, turn)
     moved = replace(slot, guard=after)
     return moved, ((_added(moved, after, state.epoch, turn),) if after.esr.cohorts > guard.esr.cohorts else ())
 
 
-def _advance(guard: Guard, state: ManagerState, turn: Turn) -> Guard:
+def _advance(guard: Guard, segment: str, state: ManagerState, turn: Turn) -> Guard:
     """A benched agent that didn't score says nothing; a newcomer that didn't, while the bench did, is unsafe."""
-    share_max = guard.test.rules.missing_share_max
-    if not turn.cohort.scored_whole(guard.test.challenger, share_max):
+    share_max, cohort = guard.test.rules.missing_share_max, turn.cohort.within(segment)
+    if not cohort.scored_whole(guard.test.challenger, share_max):
         return guard
-    if turn.day >= guard.test.first_full_day and not turn.cohort.scored_whole(guard.test.incumbent, share_max):
+    if turn.day >= guard.test.first_full_day and not cohort.scored_whole(guard.test.incumbent, share_max):
         return replace(guard, test=replace(guard.test, unsafe=True))
-    test, losses = advance(guard.test, turn.cohort, state.thresholds)
+    test, losses = advance(guard.test, cohort, state.thresholds)
     return guard if losses is None else Guard(test=test, esr=esr_step(guard.esr, losses.difference))
 
 
@@ -119,10 +121,10 @@ def undo_swap(
     Args:
         slot: of the swap.
         guard: that compares the two.
-        cause: guard, unsafe, or policy.
+        cause: guard, unsafe, policy, or the limit that was broken.
         state: that the slot is in.
         turn: of the step.
-        why: of the policy, before the alarm's figures.
+        why: of the policy or the limit, before the alarm's figures.
     """
     to = next(b for b in slot.bench if b.agent == guard.test.challenger)
     reason = "; ".join(filter(None, (why, explain(guard, turn.rules.guard.false_alarm_days))))
@@ -151,6 +153,6 @@ def undo_swap(
         frauds=guard.test.frauds,
         days=guard.test.days,
     )
-    if cause != "unsafe":
+    if cause not in UNFIT:
         back = cool_down(back, slot.incumbent, slot.family, turn)
     return back, (rolled, released, *returned)

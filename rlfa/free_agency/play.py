@@ -13,6 +13,7 @@ from rlfa.free_agency.signing import order_trainings
 from rlfa.free_agency.situations import situation_of
 from rlfa.free_agency.state import ManagerState, Probation, SlotState
 from rlfa.free_agency.swaps import give_up, held_by, hold, swap
+from rlfa.free_agency.trials import awaits, is_proved
 from rlfa.free_agency.turn import Turn
 
 
@@ -45,9 +46,9 @@ def _play(slot: SlotState, swaps: int, state: ManagerState, turn: Turn) -> tuple
             return undo_swap(slot, slot.guard, "policy", state, turn, why=move.reason)
         case "scout":
             ordered, events = order_trainings(slot, situation, move, state, turn)
-            return ordered, (*_holds(slot, situation, held, state, turn), *events)
+            return ordered, (*_holds(slot, held, state, turn), *events)
         case "hold":
-            return slot, _holds(slot, situation, held, state, turn)
+            return slot, _holds(slot, held, state, turn)
 
 
 def _allowed(situation: Situation, held: str, turn: Turn) -> frozenset[Kind]:
@@ -61,12 +62,12 @@ def _allowed(situation: Situation, held: str, turn: Turn) -> frozenset[Kind]:
     )
 
 
-def _holds(slot: SlotState, situation: Situation, held: str, state: ManagerState, turn: Turn) -> tuple[Event, ...]:
-    best = next((t.agent for t in situation.trials if t.ready), None)
+def _holds(slot: SlotState, held: str, state: ManagerState, turn: Turn) -> tuple[Event, ...]:
+    best = max((p for p in slot.probations if is_proved(p)), key=lambda p: (p.e.log_up, p.challenger), default=None)
     if best is None or not turn.policy.needs_evidence:
         return ()
-    why = held or f"the policy {turn.policy.name} waits"
-    return (hold(slot, next(p for p in slot.probations if p.challenger == best), why, state.epoch, turn),)
+    why = held or awaits(best, turn) or f"the policy {turn.policy.name} waits"
+    return (hold(slot, best, why, state.epoch, turn),)
 
 
 def _trial(slot: SlotState, move: Move) -> Probation:

@@ -16,7 +16,7 @@ class _Value(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     pass
 
 
-class Trial(_Value, frozen=True, kw_only=True):
+class Challenger(_Value, frozen=True, kw_only=True):
     """A probation as the ledger shows it."""
 
     agent: AgentId
@@ -28,6 +28,8 @@ class Trial(_Value, frozen=True, kw_only=True):
     frauds: int = 0
     rows: int = 0
     days: int = 0
+    share: float = 0.0
+    """Of the slot's transactions that it decides on trial."""
 
 
 class Seat(_Value, frozen=True, kw_only=True):
@@ -39,7 +41,7 @@ class Seat(_Value, frozen=True, kw_only=True):
     since_epoch: Epoch
     since_day: Day
     standing: str = "ok"
-    probations: tuple[Trial, ...] = ()
+    probations: tuple[Challenger, ...] = ()
     bench: tuple[AgentId, ...] = ()
     guard: AgentId = AgentId("")
     """The benched agent that the incumbent is still compared with."""
@@ -100,6 +102,10 @@ def _seat_after(seat: Seat, event: ev.Event) -> Seat:
             return _without_training(seat, event.request)
         case ev.ProbationStarted():
             return _on_probation(seat, event)
+        case ev.TrialStarted():
+            return _in_stage(seat, event.agent, "trial", event.share)
+        case ev.TrialEnded():
+            return _in_stage(seat, event.agent, "shadow", 0.0)
         case ev.EvidenceAdded():
             return _with_evidence(seat, event)
         case ev.Promoted() | ev.Renewed():
@@ -161,7 +167,7 @@ def _without(seat: Seat, agent: AgentId) -> Seat:
 
 
 def _on_probation(seat: Seat, event: ev.ProbationStarted) -> Seat:
-    trial = Trial(
+    challenger = Challenger(
         agent=event.agent,
         family=event.family,
         stage=event.stage,
@@ -169,15 +175,20 @@ def _on_probation(seat: Seat, event: ev.ProbationStarted) -> Seat:
         bound=event.challengers / event.rules.alpha,
     )
     seat = _without(seat, event.agent)
-    return replace(seat, probations=(*seat.probations, trial))
+    return replace(seat, probations=(*seat.probations, challenger))
+
+
+def _in_stage(seat: Seat, agent: AgentId, stage: str, share: float) -> Seat:
+    moved = [replace(c, stage=stage, share=share) if c.agent == agent else c for c in seat.probations]
+    return replace(seat, probations=tuple(moved))
 
 
 def _with_evidence(seat: Seat, event: ev.EvidenceAdded) -> Seat:
-    def added(trial: Trial) -> Trial:
-        if trial.agent != event.agent:
-            return trial
+    def added(challenger: Challenger) -> Challenger:
+        if challenger.agent != event.agent:
+            return challenger
         return replace(
-            trial,
+            challenger,
             bound=event.bound,
             log_up=event.log_up,
             frauds=event.frauds,
@@ -185,7 +196,7 @@ def _with_evidence(seat: Seat, event: ev.EvidenceAdded) -> Seat:
             days=event.days,
         )
 
-    return replace(seat, probations=tuple(added(t) for t in seat.probations))
+    return replace(seat, probations=tuple(added(c) for c in seat.probations))
 
 
 def _promoted(seat: Seat, event: ev.Promoted | ev.Renewed) -> Seat:

@@ -88,6 +88,20 @@ class ProbationRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     """Share of a cohort's rows without a challenger's score above which it is unsafe."""
 
 
+class TrialRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The stage between shadow and slot, in which a challenger decides a small random share."""
+
+    share: Annotated[float, Meta(ge=0, le=0.5)] = 0.0
+    """Of the slot's transactions that each challenger on trial decides; 0: there is no such stage."""
+    alpha: Annotated[float, Meta(gt=0, lt=1)] = 0.2
+    """A challenger goes on trial at an e-value of m/alpha, with m challengers at once; its test goes on, and promotes
+    at the bound of the probation."""
+    frauds_min: Annotated[int, Meta(ge=1, le=1_000_000)] = 10
+    """Frauds of its probation before a trial."""
+    days_min: Annotated[int, Meta(ge=1, le=365)] = 3
+    """Days of traffic that it must have decided a share of before it may be promoted."""
+
+
 class ScoutRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Which free agents are made, and when."""
 
@@ -154,6 +168,11 @@ class GuardRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     false_alarm_days: Annotated[float, Meta(ge=2, le=1e9)] = 365.0
     """Cohorts between two false alarms on average, or more, while the newcomer is no worse; a real alarm rolls
     the swap back."""
+    alert_rate_max: Annotated[float, Meta(gt=1, le=1000)] = 3.0
+    """Without labels: times as many alerts, by expected cost, as the agent that it replaced would give on the same
+    transactions; above it a swap or a trial is undone at once."""
+    alerts_min: Annotated[int, Meta(ge=1, le=1_000_000)] = 20
+    """Alerts of a newcomer on a day under which their rate says nothing."""
 
 
 class SwapLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -180,6 +199,7 @@ class FreeAgencyRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     costs: Costs = Costs()
     watch: WatchRules = WatchRules()
     probation: ProbationRules = ProbationRules()
+    trial: TrialRules = TrialRules()
     scout: ScoutRules = ScoutRules()
     drift: DriftRules = DriftRules()
     renewal: RenewalRules = RenewalRules()

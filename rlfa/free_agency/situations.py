@@ -7,9 +7,9 @@ from msgspec.structs import replace
 from rlfa.free_agency.drift import explain
 from rlfa.free_agency.events import DriftSeen, Event
 from rlfa.free_agency.policies.policy import Situation, Trial
-from rlfa.free_agency.probation import verdict
 from rlfa.free_agency.scouting import Arm
 from rlfa.free_agency.state import ManagerState, Probation, SlotState
+from rlfa.free_agency.trials import awaits, is_proved
 from rlfa.free_agency.turn import Turn, each_slot
 from rlfa.lineup.slots import Day, Epoch
 from rlfa.rewards.discounted import PairRecord, Record
@@ -33,7 +33,7 @@ def situation_of(slot: SlotState, state: ManagerState, turn: Turn) -> Situation:
         days_held=day - since,
         days_quiet=NEVER_QUIET if slot.quiet_since is None else day - slot.quiet_since,
         review=_review_is_due(slot, turn),
-        trials=tuple(sorted((_trial(p, slot) for p in slot.probations), key=lambda t: (-t.log_up, t.agent))),
+        trials=tuple(sorted((_trial(p, slot, turn) for p in slot.probations), key=lambda t: (-t.log_up, t.agent))),
         training=len(slot.requests),
         pooled=len(slot.pool),
         log_guard=None if slot.guard is None else slot.guard.esr.log_sr,
@@ -67,14 +67,14 @@ def _has_drifted(slot: SlotState, turn: Turn) -> bool:
     return sign is not None and sign.lasted and turn.rules.drift.scouts and _is_due(slot.scouted_early, turn)
 
 
-def _trial(p: Probation, slot: SlotState) -> Trial:
+def _trial(p: Probation, slot: SlotState, turn: Turn) -> Trial:
     return Trial(
         agent=p.challenger,
         log_up=p.e.log_up,
         log_down=p.e.log_down,
         log_futility=p.e.log_futility,
         bound=p.bound,
-        ready=p.started is not None and verdict(p) == "promote",
+        ready=is_proved(p) and not awaits(p, turn),
         frauds=p.frauds,
         days=p.days,
         wins=p.wins,

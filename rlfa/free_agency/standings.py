@@ -12,6 +12,7 @@ from rlfa.free_agency.state import ManagerState, SlotState
 from rlfa.free_agency.turn import Turn, each_slot
 from rlfa.free_agency.watch import explain, is_good, is_low, is_usable, move, read_signs, with_level
 from rlfa.lineup.slots import AgentId
+from rlfa.lineup.voting import drawn
 from rlfa.outcomes.cohorts import Cohort
 from rlfa.rewards.budget import DailyThreshold, daily_threshold, ranking, stops, threshold
 from rlfa.rewards.discounted import Earned, PairRecord, Record, Weighed, after, pair_after
@@ -62,21 +63,42 @@ def watch_incumbents(state: ManagerState, turn: Turn) -> tuple[ManagerState, tup
 def take_thresholds(state: ManagerState, turn: Turn) -> tuple[ManagerState, tuple[Event, ...]]:
     """Remember where each agent's budget ended, for the cohorts to come."""
     agents = state.lineup.agents
-    thresholds = {a: _thresholds_after(state.thresholds.get(a, ()), a, turn.cohort, turn.rules) for a in agents}
+    days = _days(state, turn.cohort)
+    thresholds = {a: _thresholds_after(state.thresholds.get(a, ()), a, days[a], turn.rules) for a in agents}
     return replace(state, thresholds=thresholds), ()
 
 
 def _all_earned(state: ManagerState, turn: Turn) -> dict[AgentId, Earned]:
     earned = {}
-    synergy = synergies(turn.cohort, {s.incumbent: s.weight for s in state.slots}, turn.rules.costs)
+    synergy = synergies(turn.cohort, _votes(state, turn.cohort), turn.rules.costs)
+    days = _days(state, turn.cohort)
     for agent in state.lineup.agents:
         limit = threshold(state.thresholds.get(agent, ()), turn.rules.costs)
         share_max = turn.rules.probation.missing_share_max
-        if limit is not None and turn.cohort.is_measured and turn.cohort.scored_whole(agent, share_max):
+        if limit is not None and days[agent].is_measured and days[agent].scored_whole(agent, share_max):
             record = state.records.get(agent, Record())
-            own = _earned(turn.cohort, agent, limit, record, turn.rules)
+            own = _earned(days[agent], agent, limit, record, turn.rules)
             earned[agent] = replace(own, synergy=synergy.get(agent, 0.0))
     return earned
+
+
+def _days(state: ManagerState, cohort: Cohort) -> dict[AgentId, Cohort]:
+    """The cohort as each agent plays it: the rows of its slot's segment."""
+    of_slot = {s.id: cohort.within(s.segment) for s in state.slots}
+    return {agent: of_slot[slot.id] for agent, slot in state.homes.items()}
+
+
+def _votes(state: ManagerState, cohort: Cohort) -> dict[AgentId, NDArray[np.float64]]:
+    """Each agent's weight on each row as the lineup of this state decides: segments, and the shares of trials."""
+    shares = {}
+    for slot in state.slots:
+        left = cohort.inside(slot.segment)
+        for trial in slot.trials:
+            mine = left & drawn(trial, cohort.tx_hash) & ~np.isnan(cohort.logits_of(trial.agent))
+            shares[trial.agent] = np.where(mine, slot.weight, 0.0)
+            left = left & ~mine
+        shares[slot.incumbent] = np.where(left, slot.weight, 0.0)
+    return shares
 
 
 def _earned(cohort: Cohort, agent: AgentId, limit: float, record: Record, rules: FreeAgencyRules) -> Earned:
@@ -113,7 +135,7 @@ def _sum(values: NDArray[np.float64]) -> float:
 
 
 def _with_pairs(slot: SlotState, earned: dict[AgentId, Earned], half_life: float) -> SlotState:
-    pairs = {a: slot.pairs.get(a, PairRecord()) for a in slot.shadows}
+    pairs = {a: slot.pairs.get(a, PairRecord()) for a in slot.beside}
     if slot.incumbent in earned:
         own = earned[slot.incumbent]
         pairs |= {a: pair_after(p, own, earned[a], half_life) for a, p in pairs.items() if a in earned}
@@ -122,8 +144,9 @@ def _with_pairs(slot: SlotState, earned: dict[AgentId, Earned], half_life: float
 
 def _watch(slot: SlotState, state: ManagerState, turn: Turn) -> tuple[SlotState, tuple[Event, ...]]:
     rules, record = turn.rules.watch, state.records[slot.incumbent]
-    there = turn.cohort.scored_whole(slot.incumbent, turn.rules.probation.missing_share_max)
-    if not there or not turn.cohort.is_measured or not is_usable(record, rules):
+    cohort = turn.cohort.within(slot.segment)
+    there = cohort.scored_whole(slot.incumbent, turn.rules.probation.missing_share_max)
+    if not there or not cohort.is_measured or not is_usable(record, rules):
         return slot, ()
     before = with_level(slot.watch, record, rules)
     signs = read_signs(before, record, slot.pairs, rules)
@@ -153,5 +176,5 @@ def _thresholds_after(
 ) -> tuple[DailyThreshold, ...]:
     if not cohort.scored_whole(agent, rules.probation.missing_share_max):
         return history
-    newest = daily_threshold(cohort.day, ranking(cohort, agent, rules.costs), rules.costs)
+    newest = daily_threshold(cohort.day, ranking(cohort, agent, rules.costs), rules.costs, cohort.share)
     return (*history, newest)[-rules.probation.threshold_days :] if newest else history

@@ -11,7 +11,7 @@ from rlfa.free_agency.guard import ESR
 from rlfa.free_agency.rules import ProbationRules
 from rlfa.free_agency.scouting import Arm
 from rlfa.lineup.hedge import Hedge
-from rlfa.lineup.slots import AgentId, Day, Epoch, Lineup, Shadow, Slot, SlotId
+from rlfa.lineup.slots import AgentId, Day, Epoch, Lineup, Shadow, Slot, SlotId, Trial
 from rlfa.rewards.budget import DailyThreshold
 from rlfa.rewards.discounted import PairRecord, Record
 from rlfa.rewards.money import Costs
@@ -42,7 +42,11 @@ class Probation(_Value, frozen=True, kw_only=True):
     challenger: AgentId
     family: str
     incumbent: AgentId
-    stage: Literal["shadow", "guard"] = "shadow"
+    stage: Literal["shadow", "trial", "guard"] = "shadow"
+    share: float = 0.0
+    """Of the slot's transactions that it decides on trial; 0 in shadow."""
+    trial_since: Day | None = None
+    """The day that event time had reached when its trial began."""
     rules: ProbationRules
     """The terms of the test, fixed at its start; other terms are another test."""
     costs: Costs
@@ -158,9 +162,15 @@ class SlotState(_Value, frozen=True, kw_only=True):
     """Last scouting while drift was seen."""
 
     @property
-    def shadows(self) -> tuple[AgentId, ...]:
-        """Agents that score this slot's traffic and decide nothing."""
+    def beside(self) -> tuple[AgentId, ...]:
+        """Agents that score this slot's traffic beside its incumbent: on probation or on the bench."""
         return (*(p.challenger for p in self.probations), *(b.agent for b in self.bench))
+
+    @property
+    def trials(self) -> tuple[Trial, ...]:
+        """Challengers that decide a share, the one that began first first."""
+        tried = sorted((p for p in self.probations if p.stage == "trial"), key=lambda p: p.trial_since or 0)
+        return tuple(Trial(slot=self.id, agent=p.challenger, share=p.share) for p in tried)
 
 
 class ManagerState(_Value, frozen=True, kw_only=True):
@@ -183,18 +193,31 @@ class ManagerState(_Value, frozen=True, kw_only=True):
     @property
     def lineup(self) -> Lineup:
         """What the lanes play."""
-        incumbents = {s.incumbent for s in self.slots}
-        shadows = [Shadow(slot=s.id, agent=a) for s in self.slots for a in s.shadows if a not in incumbents]
+        trials = tuple(t for s in self.slots for t in s.trials)
+        deciding = {*(s.incumbent for s in self.slots), *(t.agent for t in trials)}
+        shadows = [Shadow(slot=s.id, agent=a) for s in self.slots for a in s.beside if a not in deciding]
         return Lineup(
             epoch=self.epoch,
             slots=tuple(Slot(id=s.id, incumbent=s.incumbent, weight=s.weight, segment=s.segment) for s in self.slots),
             shadows=tuple(shadows),
+            trials=trials,
         )
 
     @property
-    def deciding(self) -> tuple[tuple[SlotId, AgentId], ...]:
-        """Who decides: a change of it is an epoch."""
-        return tuple((s.id, s.incumbent) for s in self.slots)
+    def deciding(self) -> tuple[tuple[SlotId, AgentId, float], ...]:
+        """Who decides, and what share of a slot's transactions: a change of it is an epoch."""
+        incumbents = tuple((s.id, s.incumbent, 1.0) for s in self.slots)
+        return (*incumbents, *((t.slot, t.agent, t.share) for s in self.slots for t in s.trials))
+
+    @property
+    def segments(self) -> tuple[str, ...]:
+        """The parts of the stream that some slot plays alone."""
+        return tuple(dict.fromkeys(s.segment for s in self.slots if s.segment))
+
+    @property
+    def homes(self) -> dict[AgentId, SlotState]:
+        """The slot of every agent that scores."""
+        return {a: s for s in self.slots for a in (s.incumbent, *s.beside)}
 
     @property
     def requests(self) -> tuple[Request, ...]:

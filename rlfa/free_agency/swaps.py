@@ -73,8 +73,15 @@ def give_up(
     slot: SlotState, out: Probation, reason: str, epoch: Epoch, turn: Turn
 ) -> tuple[SlotState, tuple[Event, ...]]:
     """End a probation because the policy says so; the challenger cools down."""
-    rest = cool_down(_without_probations(slot, [out], turn), out.challenger, out.family, turn)
-    return rest, (_released(slot, out, "policy", f"{reason}; {explain(out, 'wait')}", epoch, turn),)
+    rest, released = end_probation(slot, out, "policy", f"{reason}; {explain(out, 'wait')}", epoch, turn)
+    return cool_down(rest, out.challenger, out.family, turn), released
+
+
+def end_probation(
+    slot: SlotState, out: Probation, cause: str, reason: str, epoch: Epoch, turn: Turn
+) -> tuple[SlotState, tuple[Event, ...]]:
+    """Release a challenger."""
+    return _without_probations(slot, [out], turn), (_released(slot, out, cause, reason, epoch, turn),)
 
 
 def held_by(slot: SlotState, swaps: int, day: Day, limits: SwapLimits) -> str:
@@ -109,7 +116,8 @@ def hold(slot: SlotState, best: Probation, why: str, epoch: Epoch, turn: Turn) -
 
 
 def _advanced(slot: SlotState, state: ManagerState, turn: Turn) -> SlotState:
-    return replace(slot, probations=tuple(advance(p, turn.cohort, state.thresholds)[0] for p in slot.probations))
+    cohort = turn.cohort.within(slot.segment)
+    return replace(slot, probations=tuple(advance(p, cohort, state.thresholds)[0] for p in slot.probations))
 
 
 def _evidence(before: SlotState, after: SlotState, state: ManagerState, turn: Turn) -> list[EvidenceAdded]:

@@ -15,6 +15,7 @@ from rlfa.free_agency.scouting import Scout
 from rlfa.free_agency.state import Candidate, ManagerState, SlotState
 from rlfa.lineup.slots import Day, SlotId
 from rlfa.outcomes.cohorts import Cohort
+from rlfa.outcomes.scored import ScoredDay
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +43,7 @@ class Turn(Moment):
         scout: chooses genomes.
         policy: chooses each slot's move.
         drift: what days without labels say of a slot, where they say anything; it removes nobody.
+        scored: the newest whole day, long before its labels.
     """
 
     cohort: Cohort
@@ -49,6 +51,7 @@ class Turn(Moment):
     scout: Scout
     policy: Policy
     drift: Mapping[SlotId, DriftSign]
+    scored: ScoredDay | None = None
 
 
 Part = Callable[[ManagerState, Turn], tuple[ManagerState, tuple[Event, ...]]]

@@ -66,8 +66,9 @@ def mean_losses(
 def _after(hedge: Hedge, segment: str, slots: Sequence[SlotState], turn: Turn, rules: HedgeRules) -> Hedge:
     """The weights of one segment's slots by one cohort; their sum stays."""
     share_max = turn.rules.probation.missing_share_max
-    judged = [_judged(s, turn) for s in slots]
-    losses = mean_losses(turn.cohort, judged, share_max, rules.genuine_weight)
+    cohort = turn.cohort.within(segment)
+    judged = [_judged(s, cohort, turn) for s in slots]
+    losses = mean_losses(cohort, judged, share_max, rules.genuine_weight)
     past = hedge.ranges.get(segment, ())
     before = np.array([hedge.weight(s.id) for s in slots])
     moved = update(before, normalised(losses, past, rules.ranges_min), rules.eta, rules.share).tolist()
@@ -78,12 +79,12 @@ def _after(hedge: Hedge, segment: str, slots: Sequence[SlotState], turn: Turn, r
     return replace(hedge, holdings=holdings, ranges={**hedge.ranges, segment: ranges})
 
 
-def _judged(slot: SlotState, turn: Turn) -> AgentId:
+def _judged(slot: SlotState, cohort: Cohort, turn: Turn) -> AgentId:
     """Whose loss moves a slot's weight: with renewals, until the newest has scored a closed day, its predecessor's."""
     share_max = turn.rules.probation.missing_share_max
-    if not turn.rules.renewal.every_days or turn.cohort.scored_whole(slot.incumbent, share_max):
+    if not turn.rules.renewal.every_days or cohort.scored_whole(slot.incumbent, share_max):
         return slot.incumbent
-    same = [b.agent for b in slot.bench if b.family == slot.family and turn.cohort.scored_whole(b.agent, share_max)]
+    same = [b.agent for b in slot.bench if b.family == slot.family and cohort.scored_whole(b.agent, share_max)]
     return same[-1] if same else slot.incumbent
 
 

@@ -61,6 +61,22 @@ class Fields:
     categorical: frozenset[str]
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a slot plays: a segment, all of the stream when empty, and which features hold codes of categories."""
+
+    segment: str
+    categorical: frozenset[str]
+
+
+WHOLE = Part("", frozenset())
+
+
+def part_of(spec: StreamSpec, segment: str) -> Part:
+    """A segment of a stream."""
+    return Part(segment, frozenset(categories(spec)))
+
+
 def fields_of(spec: StreamSpec, names: Sequence[str] = ()) -> Fields:
     """The columns of a stream's feature matrix; by default those that a record has by itself."""
     return Fields(tuple(names) or raw_feature_names(spec), frozenset(categories(spec)))
@@ -97,6 +113,12 @@ def inside(segment: str, features: NDArray[np.float32], fields: Fields) -> Mask:
     if not segment:
         return np.ones(len(features), np.bool_)
     return _value(_parsed(segment), _Rows(features, fields))
+
+
+def names_in(segment: str) -> tuple[str, ...]:
+    """The fields that an expression looks at."""
+    found = (node.id for node in ast.walk(_parsed(segment)) if isinstance(node, ast.Name))
+    return tuple(dict.fromkeys(name for name in found if name != MISSING))
 
 
 def check(segment: str, fields: Fields) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,8 @@ class Cohort:
         score: float64[n], the lineup's.
         stopped: bool[n], what the lineup did.
         sight: whose truth is known, and how much each stands for; None: that of every row.
+        segments: bool[n] per segment that some slot plays: its rows.
+        share: of the day's rows that are here; 1 unless these are a segment's.
 
     Raises:
         CohortError: a column of another length.
@@ -53,10 +55,13 @@ class Cohort:
     score: NDArray[np.float64]
     stopped: NDArray[np.bool_]
     sight: Sight | None = None
+    segments: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
+    share: float = 1.0
 
     def __post_init__(self) -> None:
         columns = (self.event_time, self.amount, self.fraud, self.score, self.stopped)
         lengths = {len(c) for c in (*columns, *self.entities.values(), *self.logits.values())}
+        lengths |= {len(c) for c in self.segments.values()}
         if lengths - {len(self)}:
             raise CohortError(f"cohort {self.day}", sorted(lengths), f"{len(self)} rows in every column")
 
@@ -104,6 +109,38 @@ class Cohort:
     def scaled(self, chance_min: float) -> NDArray[np.float64]:
         """float64[n] in [0, 1], the same weights for a test's bets, see `Sight.scaled`."""
         return np.full(len(self), chance_min) if self.sight is None else self.sight.scaled(chance_min)
+
+    def inside(self, segment: str) -> NDArray[np.bool_]:
+        """bool[n], the rows of a segment; all for the empty one.
+
+        Raises:
+            CohortError: a segment that this cohort was loaded without.
+        """
+        if not segment:
+            return np.ones(len(self), np.bool_)
+        if segment not in self.segments:
+            raise CohortError(f"cohort {self.day}", segment, f"one of its segments {sorted(self.segments)}")
+        return self.segments[segment]
+
+    def within(self, segment: str) -> Cohort:
+        """The same day as somebody sees it who plays only a segment."""
+        if not segment:
+            return self
+        rows = np.flatnonzero(self.inside(segment))
+        return Cohort(
+            day=self.day,
+            tx_hash=self.tx_hash[rows],
+            event_time=self.event_time[rows],
+            amount=self.amount[rows],
+            fraud=self.fraud[rows],
+            entities={name: keys[rows] for name, keys in self.entities.items()},
+            logits={agent: logits[rows] for agent, logits in self.logits.items()},
+            score=self.score[rows],
+            stopped=self.stopped[rows],
+            sight=None if self.sight is None else self.sight.take(rows),
+            segments={name: mask[rows] for name, mask in self.segments.items()},
+            share=len(rows) / len(self) if len(self) else 1.0,
+        )
 
     def logits_of(self, agent: AgentId) -> NDArray[np.float32]:
         """float32[n], an agent's logits; NaN where it gave none or one that isn't finite."""

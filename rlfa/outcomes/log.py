@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from rlfa.lineup.actions import ACTIONS
+from rlfa.lineup.segments import Fields, Part, inside, names_in
 from rlfa.lineup.slots import AgentId, Day
 from rlfa.outcomes import journal
 from rlfa.outcomes.cohorts import Cohort
@@ -52,6 +53,20 @@ class TrainingSet:
     event_time: NDArray[np.int64]
     amount: NDArray[np.float64]
     weight: NDArray[np.float64]
+
+    def within(self, part: Part) -> TrainingSet:
+        """The rows that a slot plays."""
+        if not part.segment:
+            return self
+        rows = inside(part.segment, self.features, Fields(self.feature_names, part.categorical))
+        return TrainingSet(
+            feature_names=self.feature_names,
+            features=self.features[rows],
+            fraud=self.fraud[rows],
+            event_time=self.event_time[rows],
+            amount=self.amount[rows],
+            weight=self.weight[rows],
+        )
 
 
 def path_of(root: Path, day: Day) -> Path:
@@ -139,14 +154,23 @@ def with_labels(rows: pa.Table, labels: Mapping[int, KnownLabel], unknown: Conta
     return rows.sort_by([("event_time", "ascending"), ("tx_hash", "ascending")])
 
 
-def load_cohort(path: Path) -> Cohort:
-    """A closed day as the free-agency manager takes it."""
+def load_cohort(path: Path, segments: Collection[str] = (), categorical: frozenset[str] = frozenset()) -> Cohort:
+    """A closed day as the free-agency manager takes it, see `cohort_of`."""
     day = np.datetime64(path.stem.removeprefix("day="), "D").astype(int)
-    return cohort_of(pq.read_table(path), Day(int(day)))
+    return cohort_of(pq.read_table(path), Day(int(day)), segments, categorical)
 
 
-def cohort_of(table: pa.Table, day: Day) -> Cohort:
-    """The rows of a closed day whose truth is known; where declines hide it, all rows, with whose was seen."""
+def cohort_of(
+    table: pa.Table, day: Day, segments: Collection[str] = (), categorical: frozenset[str] = frozenset()
+) -> Cohort:
+    """The rows of a closed day whose truth is known; where declines hide it, all rows, with whose was seen.
+
+    Args:
+        table: wide, with labels.
+        day: of the rows.
+        segments: expressions that slots play by; their rows are marked.
+        categorical: names of the features that hold category codes.
+    """
     table = _judgeable(table)
     return Cohort(
         day=day,
@@ -155,11 +179,24 @@ def cohort_of(table: pa.Table, day: Day) -> Cohort:
         amount=table["amount"].to_numpy(),
         fraud=_frauds(table),
         entities={n: table[ENTITY + n].to_numpy() for n in _names(table, ENTITY)},
-        logits={AgentId(n): _floats(table, LOGIT + n) for n in _names(table, LOGIT)},
+        logits=logits_in(table),
         score=table["score"].to_numpy().astype(np.float64),
         stopped=table["action"].to_numpy() > 0,
         sight=sight_of(table),
+        segments={s: segment_rows(s, table, categorical) for s in segments},
     )
+
+
+def logits_in(table: pa.Table) -> dict[AgentId, NDArray[np.float32]]:
+    """float32[n] per agent that a wide table has logits of."""
+    return {AgentId(n): _floats(table, LOGIT + n) for n in _names(table, LOGIT)}
+
+
+def segment_rows(segment: str, table: pa.Table, categorical: frozenset[str]) -> NDArray[np.bool_]:
+    """bool[n], the rows of a wide table that lie in a segment."""
+    names = names_in(segment)
+    columns = np.stack([_floats(table, FEATURE + name) for name in names], axis=1)
+    return inside(segment, columns, Fields(names, categorical))
 
 
 def load_training(paths: Sequence[Path], *, unseen: bool = False) -> TrainingSet:

@@ -37,16 +37,17 @@ def ranks_of(logits: NDArray[np.float32], amount: NDArray[np.float64], costs: Co
     return logits.astype(np.float64) if costs.rank_by == "probability" else net_gain(logits, amount, costs)
 
 
-def daily_threshold(day: Day, ranks: NDArray[np.float64], costs: Costs) -> DailyThreshold | None:
+def daily_threshold(day: Day, ranks: NDArray[np.float64], costs: Costs, share: float = 1.0) -> DailyThreshold | None:
     """Half way between the last value inside the budget and the first outside; None on a day without scores.
 
     Args:
         day: of the ranks.
         ranks: float64[n], NaN left out.
         costs: with the budget.
+        share: of the day's rows that these are: a segment has so much of the budget, one alert at least.
     """
     there = ranks[~np.isnan(ranks)]
-    budget = costs.alert_budget_per_day
+    budget = max(round(costs.alert_budget_per_day * share), 1)
     if not len(there):
         return None
     if len(there) <= budget:

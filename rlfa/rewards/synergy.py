@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rlfa.lineup.slots import AgentId
 from rlfa.outcomes.cohorts import Cohort
 from rlfa.rewards.budget import daily_threshold, ranks_of, stops
 from rlfa.rewards.money import Costs, earned
 
+Weight = float | NDArray[np.float64]  # the same on every row, or [n], 0 where the agent doesn't vote
 
-def synergies(cohort: Cohort, weights: Mapping[AgentId, float], costs: Costs) -> dict[AgentId, float]:
+
+def synergies(cohort: Cohort, weights: Mapping[AgentId, Weight], costs: Costs) -> dict[AgentId, float]:
     """What the lineup earned with each agent less what it earns without it.
 
     Both lineups stop exactly the day's alert budget, so that neither wins by alerting more. This is a figure of the day
@@ -20,7 +23,7 @@ def synergies(cohort: Cohort, weights: Mapping[AgentId, float], costs: Costs) ->
 
     Args:
         cohort: closed.
-        weights: positive, of the agents that decide.
+        weights: of the agents that decide, on the rows that each votes on.
         costs: of the user.
 
     Returns:
@@ -35,10 +38,10 @@ def synergies(cohort: Cohort, weights: Mapping[AgentId, float], costs: Costs) ->
     }
 
 
-def lineup_money(cohort: Cohort, weights: Mapping[AgentId, float], costs: Costs) -> float:
+def lineup_money(cohort: Cohort, weights: Mapping[AgentId, Weight], costs: Costs) -> float:
     """What a lineup earns on a cohort when it spends the day's alert budget; rows that nobody scored are approved."""
     logits = np.stack([cohort.logits_of(a).astype(np.float64) for a in weights])
-    shares = np.isfinite(logits) * np.array(list(weights.values()))[:, None]
+    shares = np.isfinite(logits) * np.stack([np.broadcast_to(w, len(cohort)) for w in weights.values()])
     total = shares.sum(axis=0)
     summed = (np.nan_to_num(logits) * shares).sum(axis=0)
     mean = np.divide(summed, total, out=np.full(len(cohort), np.nan), where=total > 0)

@@ -12,6 +12,7 @@ from rlfa.errors import ConfigError
 from rlfa.free_agency.manager import initial_state
 from rlfa.hosts.scoring import AgentRef
 from rlfa.lineup.plan import Plan, write_plan
+from rlfa.lineup.segments import part_of
 from rlfa.lineup.slots import AgentId, Day, EventTime, Slot, SlotId
 from rlfa.outcomes.journal import DAY_MS
 from rlfa.store.agents import Agents, StoredAgent
@@ -56,6 +57,7 @@ def train_first_lineup(
             days,
             settings.genomes[family],
             frozenset(service.spec.categorical),
+            part=part_of(service.spec, settings.segments.get(slot, "")),
             threads=settings.trainers.threads,
             progress=lambda done, slot=slot: progress(slot, done),  # type: ignore[misc]  # bound for this slot
         )
@@ -82,7 +84,10 @@ def stored(ref: AgentRef, family: str, created_at: int) -> StoredAgent:
 
 def _begin(service: Service, refs: dict[str, AgentRef], first_day: Day, recorded_at: int, seed: int) -> Plan:
     settings = service.settings
-    slots = [Slot(id=SlotId(slot), incumbent=ref.id, weight=1.0 / len(refs)) for slot, ref in refs.items()]
+    slots = [
+        Slot(id=SlotId(slot), incumbent=ref.id, weight=1.0 / len(refs), segment=settings.segments.get(slot, ""))
+        for slot, ref in refs.items()
+    ]
     families = {AgentId(ref.id): settings.slots[slot] for slot, ref in refs.items()}
     state, events = initial_state(slots, families, first_day, seed)
     entries = entries_of(events, state, at=EventTime(first_day * DAY_MS), recorded_at=recorded_at, policy="manual")

@@ -34,6 +34,7 @@ def compare_offline(
     incumbent: NDArray[np.float32],
     costs: Costs,
     weight: NDArray[np.float64] | None = None,
+    share: float = 1.0,
 ) -> OfflineResult:
     """Both agents' own decisions, day by day, each spending exactly the same alert budget.
 
@@ -46,6 +47,7 @@ def compare_offline(
         costs: with the budget.
         weight: float64[n], how many rows each stands for, 0 where its truth isn't known; None: one each. The budget is
             spent on all rows alike.
+        share: of the stream's rows that these are: a segment has so much of the budget.
     """
     weight = np.ones(len(fraud)) if weight is None else weight
     both = np.isfinite(candidate) & np.isfinite(incumbent)
@@ -54,7 +56,7 @@ def compare_offline(
     for day in np.unique(days[both]):
         rows = both & (days == day)
         for agent, logits in enumerate((candidate, incumbent)):
-            stopped = _within_budget(logits[rows], amount[rows], Day(int(day)), costs)
+            stopped = _within_budget(logits[rows], amount[rows], Day(int(day)), costs, share)
             caught[agent] += float((weight[rows] * (stopped & fraud[rows])).sum())
             loss[agent] += float((weight[rows] * count_loss(fraud[rows], stopped, costs.kappa)).sum())
     return OfflineResult(
@@ -75,8 +77,8 @@ def passes(result: OfflineResult, margin: float) -> bool:
 
 
 def _within_budget(
-    logits: NDArray[np.float32], amount: NDArray[np.float64], day: Day, costs: Costs
+    logits: NDArray[np.float32], amount: NDArray[np.float64], day: Day, costs: Costs, share: float
 ) -> NDArray[np.bool_]:
     ranks = logits.astype(np.float64) if costs.rank_by == "probability" else net_gain(logits, amount, costs)
-    limit = daily_threshold(day, ranks, costs)
+    limit = daily_threshold(day, ranks, costs, share)
     return stops(ranks, limit.value if limit else np.inf)

@@ -14,10 +14,11 @@ from rlfa.errors import RlfaError
 from rlfa.free_agency.state import Candidate
 from rlfa.hosts.scoring import AgentRef, InlineHost
 from rlfa.hosts.sealed import offline_seal
+from rlfa.lineup.segments import part_of
 from rlfa.lineup.slots import AgentId, Day, SlotId
 from rlfa.outcomes import log
 from rlfa.trainers.offline_gate import OfflineResult, compare_offline
-from rlfa.trainers.training import keep, train_on
+from rlfa.trainers.training import TrainingError, keep, train_on
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +30,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     genome: Genome
     incumbent: AgentRef
     days: tuple[Day, ...]
+    segment: str = ""
+    """The part of the stream that its slot plays."""
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,18 +61,22 @@ def _deliver(service: Service, order: Order) -> Delivery:
         order.days[: -trainers.gate_days],
         order.genome,
         frozenset(service.spec.categorical),
+        part=part_of(service.spec, order.segment),
         threads=trainers.threads,
     )
     ref = keep(agent, service.agents)
-    offline = _compare(service, held_out, ref, order.incumbent)
+    offline = _compare(service, held_out, ref, order)
     candidate = Candidate(
         slot=order.slot, family=order.family, request=order.request, agent=AgentId(agent.id), offline=offline
     )
     return Delivery(candidate=candidate, ref=ref)
 
 
-def _compare(service: Service, days: Sequence[Day], candidate: AgentRef, incumbent: AgentRef) -> OfflineResult:
-    data = log.load_training([log.path_of(service.outcomes, day) for day in days], unseen=True)
+def _compare(service: Service, days: Sequence[Day], candidate: AgentRef, order: Order) -> OfflineResult:
+    whole = log.load_training([log.path_of(service.outcomes, day) for day in days], unseen=True)
+    data, incumbent = whole.within(part_of(service.spec, order.segment)), order.incumbent
+    if not len(data.fraud):
+        raise TrainingError(f"offline gate: found no transaction of {order.slot} in {len(days)} days, allowed: one")
     host = InlineHost(data.feature_names, offline_seal(service.settings.hosts.seal_rules))
     host.load([candidate, incumbent])
     logits = host.score([candidate.id, incumbent.id], data.features)
@@ -82,4 +89,5 @@ def _compare(service: Service, days: Sequence[Day], candidate: AgentRef, incumbe
         np.ascontiguousarray(logits[:, 1]),
         service.settings.free_agency.costs,
         data.weight,
+        share=len(data.fraud) / len(whole.fraud),
     )

@@ -11,6 +11,7 @@ from agents.training import train
 from agents.weights import save_agent
 from rlfa.errors import RlfaError
 from rlfa.hosts.scoring import AgentRef
+from rlfa.lineup.segments import WHOLE, Part
 from rlfa.lineup.slots import AgentId, Day
 from rlfa.outcomes import log
 
@@ -25,6 +26,7 @@ def train_on(
     genome: Genome,
     categorical: frozenset[str],
     *,
+    part: Part = WHOLE,
     threads: int = 1,
     progress: Callable[[float], None] | None = None,
 ) -> Agent:
@@ -35,6 +37,7 @@ def train_on(
         days: closed; their labels have matured.
         genome: the recipe.
         categorical: names of the features that hold category codes.
+        part: of the stream that the agent will play.
         threads: of torch.
         progress: told the fraction done.
 
@@ -43,7 +46,7 @@ def train_on(
     """
     if not days:
         raise TrainingError("training: found no closed day, allowed: at least one")
-    data = log.load_training([log.path_of(outcomes, day) for day in days])
+    data = log.load_training([log.path_of(outcomes, day) for day in days]).within(part)
     if not data.fraud.any():
         raise TrainingError(f"training: found no fraud in {len(days)} days, allowed: at least one")
     return train(

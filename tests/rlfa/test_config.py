@@ -71,6 +71,30 @@ def test_slots_have_genomes_of_their_own(slots: str, says: str, tmp_path: Path) 
         load_service(files(tmp_path, f"{GENOMES}[slots]\n{slots}\n"))
 
 
+LINEUP = 'a = "one"\nb = "other"\n'
+
+
+@pytest.mark.parametrize(
+    ("segments", "says"),
+    [
+        ('b = "amount >"', r"segments.b: found 'amount >', allowed: an expression such as"),
+        ('b = "colour == 1"', r"segments.b: found 'colour', allowed: one of the fields amount, hour, is_weekend"),
+        ("b = \"amount > 'x'\"", r"segments.b: found .*, allowed: a number for amount"),
+        ('c = "amount > 1"', r"segments.c: found 'amount > 1', allowed: a segment of one of the slots \['a', 'b'\]"),
+        ('a = "amount > 1"\nb = "amount <= 1"', r"segments: found \['a', 'b'\], allowed: a slot without one"),
+    ],
+)
+def test_a_segment_that_cannot_be_played_is_refused_in_one_line(segments: str, says: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=says) as refused:
+        load_service(files(tmp_path, f"{GENOMES}[slots]\n{LINEUP}[segments]\n{segments}\n"))
+    assert "\n" not in str(refused.value)
+
+
+def test_a_slot_may_play_a_part_of_the_stream(tmp_path: Path) -> None:
+    service = load_service(files(tmp_path, f"{GENOMES}[slots]\n{LINEUP}[segments]\nb = 'amount > 100 and hour < 6'\n"))
+    assert service.settings.segments == {"b": "amount > 100 and hour < 6"}
+
+
 def test_a_state_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     (tmp_path / "taken").touch()
     with pytest.raises(ConfigError, match=r"allowed: a folder that can be written"):

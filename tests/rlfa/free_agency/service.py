@@ -11,7 +11,8 @@ from rlfa.free_agency.rules import FreeAgencyRules
 from rlfa.free_agency.scouting import SeededScout
 from rlfa.free_agency.state import Candidate, ManagerState
 from rlfa.lineup.slots import DAY_MS, AgentId, EventTime, Slot, SlotId
-from tests.rlfa.free_agency.builders import FIRST_DAY, cohort, drifted
+from rlfa.outcomes.cohorts import Cohort
+from tests.rlfa.free_agency.builders import FIRST_DAY, cohort, drifted, scored
 
 DELAY_DAYS = 1
 
@@ -29,6 +30,9 @@ class Service:
         silent: agents that give no score at all.
         scout_early: slots that drift asks to scout for.
         policy: that plays; that of the rules where none is given.
+        segments: what a slot plays, where that isn't everything.
+        silent_today: agents that give no score on the days that have no labels yet.
+        loud: agents that alert on everything, on the days that have no labels yet.
     """
 
     rules: FreeAgencyRules
@@ -39,13 +43,19 @@ class Service:
     silent: set[str] = field(default_factory=set)
     scout_early: set[str] = field(default_factory=set)
     policy: Policy | None = None
+    segments: dict[str, str] = field(default_factory=dict)
+    silent_today: set[str] = field(default_factory=set)
+    loud: set[str] = field(default_factory=set)
     state: ManagerState = field(init=False)
     events: list[Event] = field(init=False)
     candidates: list[Candidate] = field(default_factory=list)
     day: int = FIRST_DAY
 
     def __post_init__(self) -> None:
-        slots = [Slot(id=SlotId(f"s{i}"), incumbent=AgentId(a)) for i, a in enumerate(self.skills)]
+        slots = [
+            Slot(id=SlotId(f"s{i}"), incumbent=AgentId(a), segment=self.segments.get(f"s{i}", ""))
+            for i, a in enumerate(self.skills)
+        ]
         families = {s.incumbent: "moe" for s in slots}
         self.state, first = initial_state(slots, families, FIRST_DAY, seed=3)
         self.events = list(first)
@@ -59,12 +69,21 @@ class Service:
 
     def _one_day(self, seed: int) -> list[Event]:
         skills = {a: self.skills.get(a, self.newcomers) for a in self.state.lineup.agents}
-        day = cohort(self.day, skills, seed=seed, missing=self.missing, rows=self.rows, silent=self.silent)
+        day = self._cohort(self.day, skills, seed, self.silent)
+        newest = scored(self._cohort(self.day + DELAY_DAYS, skills, seed, self.silent_today), self.loud)
         now = EventTime((self.day + DELAY_DAYS) * DAY_MS)
         scout = SeededScout(("moe", "wide"))
         signs = {SlotId(s): drifted(self.day) for s in self.scout_early}
         self.state, new = step(
-            self.state, day, self.candidates, self.rules, now, scout=scout, policy=self.policy, drift=signs
+            self.state,
+            day,
+            self.candidates,
+            self.rules,
+            now,
+            scout=scout,
+            policy=self.policy,
+            drift=signs,
+            scored=newest,
         )
         ordered = [e for e in new if isinstance(e, TrainingRequested)]
         self.candidates = [
@@ -74,6 +93,10 @@ class Service:
         self.day += 1
         self.events += new
         return list(new)
+
+    def _cohort(self, day: int, skills: dict[str, float], seed: int, silent: set[str]) -> Cohort:
+        segments = self.state.segments
+        return cohort(day, skills, seed=seed, missing=self.missing, rows=self.rows, silent=silent, segments=segments)
 
     def of(self, *kinds: type[Event]) -> list[Event]:
         return [e for e in self.events if isinstance(e, kinds)]

@@ -5,46 +5,48 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import numpy as np
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from rlfa.free_agency.events import Event, EvidenceAdded, GuardAdded, Promoted, RolledBack, TrainingRequested
+from rlfa.free_agency.events import (
+    EpochChanged,
+    Event,
+    EvidenceAdded,
+    GuardAdded,
+    LimitBroken,
+    Promoted,
+    Released,
+    RolledBack,
+    TrainingRequested,
+    TrialStarted,
+)
+from rlfa.free_agency.limits import watched_in
 from rlfa.free_agency.manager import initial_state, step
 from rlfa.free_agency.manual import Command, obey
 from rlfa.free_agency.roster import Roster, apply
-from rlfa.free_agency.rules import GuardRules, ScoutRules, SwapLimits
+from rlfa.free_agency.rules import GuardRules, ScoutRules, SwapLimits, TrialRules
 from rlfa.free_agency.scouting import SeededScout
 from rlfa.free_agency.state import Candidate, ManagerState, decode_state, encode_state
 from rlfa.lineup.slots import DAY_MS, AgentId, EventTime, Slot, SlotId
 from rlfa.outcomes.cohorts import Cohort
-from tests.rlfa.free_agency.builders import FIRST_DAY, cohort, rules
+from rlfa.outcomes.scored import ScoredDay
+from tests.rlfa.free_agency.builders import FIRST_DAY, cohort, rules, scored, shuffled
 
 RULES = rules(
-    guard=GuardRules(false_alarm_days=10),
+    guard=GuardRules(false_alarm_days=10, alerts_min=5),
+    trial=TrialRules(share=0.2, alpha=0.8, frauds_min=3, days_min=1),
     swaps=SwapLimits(days_between=1, bench_days=6),
     scout=ScoutRules(cooldown_days=1, training_days_max=3, pool_days_max=5, return_days=2, review_days=6),
 )
-SLOTS = tuple(Slot(id=SlotId(s), incumbent=AgentId(a)) for s, a in (("s0", "a"), ("s1", "b")))
+SLOTS = (
+    Slot(id=SlotId("s0"), incumbent=AgentId("a")),
+    Slot(id=SlotId("s1"), incumbent=AgentId("b"), segment="amount > 30"),
+)
+SEGMENTS = tuple(s.segment for s in SLOTS if s.segment)
 VERBS = st.sampled_from(["sign", "cut", "promote", "rollback", "freeze", "unfreeze"])
+UNFIT = st.sampled_from(["", "", "loud", "silent"])
 SKILLS = st.sampled_from([0.0, 0.0, 4.0, 6.0])
-
-
-def shuffled(day: Cohort, seed: int) -> Cohort:
-    """The same rows in another order."""
-    order = np.random.default_rng(seed).permutation(len(day))
-    return Cohort(
-        day=day.day,
-        tx_hash=day.tx_hash[order],
-        event_time=day.event_time[order],
-        amount=day.amount[order],
-        fraud=day.fraud[order],
-        entities={n: e[order] for n, e in day.entities.items()},
-        logits={a: x[order] for a, x in day.logits.items()},
-        score=day.score[order],
-        stopped=day.stopped[order],
-    )
 
 
 class FreeAgency(RuleBasedStateMachine):
@@ -62,15 +64,26 @@ class FreeAgency(RuleBasedStateMachine):
         self.signed = 0
         self.keep(first)
 
-    @rule(seed=st.integers(0, 9), missing=st.sampled_from([0.0] * 9 + [0.3]), lost=st.booleans())
-    def a_day_closes(self, seed: int, missing: float, lost: bool) -> None:
-        agents = self.state.lineup.agents
-        day = cohort(self.day, {a: self.skills.get(a, 4.0) for a in agents}, seed=seed, missing=missing)
+    @rule(
+        seed=st.integers(0, 9),
+        missing=st.sampled_from([0.0] * 9 + [0.3]),
+        lost=st.booleans(),
+        unfit=UNFIT,
+    )
+    def a_day_closes(self, seed: int, missing: float, lost: bool, unfit: str) -> None:
+        skills = {a: self.skills.get(a, 4.0) for a in self.state.lineup.agents}
+        day = cohort(self.day, skills, seed=seed, missing=missing, segments=SEGMENTS)
+        newcomers = {w.newcomer for s in self.state.slots for w in watched_in(s)} if unfit else set()
+        silent = newcomers if unfit == "silent" else set()
+        newest = cohort(self.day + 1, skills, seed=seed, silent=silent, segments=SEGMENTS)
+        loud = newcomers if unfit == "loud" else set()
         candidates = [] if lost else self.candidates
-        after, events = self.taken(self.state, day, candidates)
-        twin, again = self.taken(decode_state(encode_state(self.twin)), shuffled(day, seed), candidates)
+        after, events = self.taken(self.state, day, candidates, scored(newest, loud))
+        twin = decode_state(encode_state(self.twin))
+        twin, again = self.taken(twin, shuffled(day, seed), candidates, scored(shuffled(newest, seed), loud))
         assert again == events
-        assert self.taken(twin, day, candidates) == (twin, ())
+        assert self.taken(twin, day, candidates, scored(newest, loud)) == (twin, ())
+        self.changes_who_decides_only_in_a_new_epoch(after)
         self.state, self.twin = after, twin
         self.candidates = [
             Candidate(slot=e.slot, family=e.family, request=e.request, agent=AgentId(f"{e.request}-{e.family}"))
@@ -80,10 +93,10 @@ class FreeAgency(RuleBasedStateMachine):
         self.day += 1
         self.keep(events)
 
-    @rule(days=st.integers(3, 8), seed=st.integers(0, 9))
-    def days_pass(self, days: int, seed: int) -> None:
-        for _ in range(days):
-            self.a_day_closes(seed, 0.0, lost=False)
+    @rule(days=st.integers(3, 8), seed=st.integers(0, 9), unfit=UNFIT)
+    def days_pass(self, days: int, seed: int, unfit: str) -> None:
+        for i in range(days):
+            self.a_day_closes(seed, 0.0, lost=False, unfit=unfit if i > 2 else "")
 
     @rule(skill=SKILLS, which=st.integers(0, 1))
     def an_incumbent_changes(self, skill: float, which: int) -> None:
@@ -93,6 +106,11 @@ class FreeAgency(RuleBasedStateMachine):
     @precondition(lambda self: self.state.lineup.shadows)
     def a_shadow_changes(self, skill: float) -> None:
         self.skills[self.state.lineup.shadows[0].agent] = skill
+
+    @rule(skill=SKILLS)
+    @precondition(lambda self: self.state.lineup.trials)
+    def a_challenger_on_trial_changes(self, skill: float) -> None:
+        self.skills[self.state.lineup.trials[0].agent] = skill
 
     @rule(verb=VERBS, slot=st.sampled_from(["s0", "s1"]), pick=st.integers(0, 20))
     def somebody_steps_in(self, verb: str, slot: str, pick: int) -> None:
@@ -105,17 +123,24 @@ class FreeAgency(RuleBasedStateMachine):
             id=1, verb=verb, by="ada", why="because", slot=SlotId(slot), agent=AgentId(agent), family="wide"
         )
         now = EventTime(self.day * DAY_MS)
-        self.state, events = obey(self.state, command, RULES, now)
+        after, events = obey(self.state, command, RULES, now)
+        self.changes_who_decides_only_in_a_new_epoch(after)
+        self.state = after
         self.twin, again = obey(decode_state(encode_state(self.twin)), command, RULES, now)
         assert again == events
         self.keep(events)
 
     @staticmethod
     def taken(
-        state: ManagerState, day: Cohort, candidates: Sequence[Candidate]
+        state: ManagerState, day: Cohort, candidates: Sequence[Candidate], newest: ScoredDay
     ) -> tuple[ManagerState, tuple[Event, ...]]:
         now = EventTime((day.day + 1) * DAY_MS)
-        return step(state, day, candidates, RULES, now, scout=SeededScout(("moe", "wide")))
+        return step(state, day, candidates, RULES, now, scout=SeededScout(("moe", "wide")), scored=newest)
+
+    def changes_who_decides_only_in_a_new_epoch(self, after: ManagerState) -> None:
+        assert after.epoch >= self.state.epoch
+        if after.deciding != self.state.deciding:
+            assert after.epoch > self.state.epoch
 
     def keep(self, events: Sequence[Event]) -> None:
         """Every prefix folds to a roster in which each slot has one incumbent and nobody is in two places."""
@@ -126,7 +151,7 @@ class FreeAgency(RuleBasedStateMachine):
             assert self.roster.epoch >= epoch
             assert [s.slot for s in self.roster.seats] == ["s0", "s1"]
             incumbents = [s.incumbent for s in self.roster.seats]
-            others = [a for s in self.roster.seats for a in (*s.bench, *s.pool, *(t.agent for t in s.probations))]
+            others = [a for s in self.roster.seats for a in (*s.bench, *s.pool, *(c.agent for c in s.probations))]
             assert len({*incumbents, *others}) == len(incumbents) + len(others)
             assert not {*incumbents, *others} & set(self.roster.released)
             self.has_its_evidence(event)
@@ -142,6 +167,18 @@ class FreeAgency(RuleBasedStateMachine):
                 assert (newest.day, newest.log_up) == (event.day, event.log_up)
                 assert event.log_up >= math.log(event.bound)
                 assert event.frauds >= RULES.probation.frauds_min
+                began = [e for e in before if isinstance(e, TrialStarted) and e.agent == event.agent][-1]
+                assert event.since - began.since >= RULES.trial.days_min
+            case TrialStarted():
+                newest = [e for e in before if isinstance(e, EvidenceAdded) and e.agent == event.agent][-1]
+                assert (newest.day, newest.log_up) == (event.day, event.log_up)
+                assert event.log_up >= math.log(event.bound)
+            case RolledBack(cause="missing" | "alerts") | Released(cause="missing" | "alerts"):
+                out = event.replaced if isinstance(event, RolledBack) else event.agent
+                limit = [e for e in before if isinstance(e, LimitBroken) and e.agent == out][-1]
+                assert (limit.day, limit.cause) == (event.day, event.cause)
+                most = RULES.guard.alert_rate_max * limit.alerts_against
+                assert limit.missing > 0.01 * limit.rows if event.cause == "missing" else limit.alerts > most
             case RolledBack(cause="guard"):
                 alarm = [e for e in before if isinstance(e, GuardAdded) and e.agent == event.replaced][-1]
                 assert alarm.log_sr >= math.log(RULES.guard.false_alarm_days)
@@ -159,7 +196,14 @@ class FreeAgency(RuleBasedStateMachine):
             assert (seat.incumbent, seat.since_epoch, seat.standing, seat.guard) == mine
             assert seat.bench == tuple(b.agent for b in slot.bench)
             assert sorted(seat.pool) == sorted(f.agent for f in slot.pool)
-            assert [t.agent for t in seat.probations] == [p.challenger for p in slot.probations]
+            stages = [(p.challenger, p.stage, p.share) for p in slot.probations]
+            assert [(c.agent, c.stage, c.share) for c in seat.probations] == stages
+
+    @invariant()
+    def the_newest_epoch_in_the_ledger_says_who_decides(self) -> None:
+        newest = [e for e in self.events if isinstance(e, EpochChanged)][-1].lineup
+        lineup = self.state.lineup
+        assert (newest.epoch, newest.slots, newest.trials) == (lineup.epoch, lineup.slots, lineup.trials)
 
     @invariant()
     def a_twin_with_other_batches_and_restarts_is_where_the_manager_is(self) -> None:

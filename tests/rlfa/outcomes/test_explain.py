@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
+from msgspec.structs import replace
 from rich.console import Console
 from safetensors.torch import load, save
 from typer.testing import CliRunner, Result
@@ -19,15 +20,23 @@ from rlfa.cli import app
 from rlfa.cli.explain import explain_again
 from rlfa.cli.train import learn
 from rlfa.config import Service, load_service
+from rlfa.free_agency.events import EpochChanged
 from rlfa.hosts.scoring import InlineHost
 from rlfa.lanes.intake import intake_of
+from rlfa.lanes.step import judge
 from rlfa.lineup.actions import ACTIONS, combine
 from rlfa.lineup.exploration import ExplorationRules, explore
 from rlfa.lineup.plan import read_plan
-from rlfa.lineup.slots import DAY_MS, Day
+from rlfa.lineup.segments import fields_of
+from rlfa.lineup.slots import DAY_MS, Day, Epoch, EventTime, Lineup, Trial
+from rlfa.lineup.voting import Rows, voted
+from rlfa.lineup.voting import drawn as drawn_for_trial
 from rlfa.outcomes import journal, log
-from rlfa.outcomes.explain import ExplainError, find
+from rlfa.outcomes.explain import ExplainError, Kept, find
 from rlfa.outcomes.journal import Columns, DecisionRows, Journal
+from rlfa.rewards.money import Costs
+from rlfa.store.database import Store
+from rlfa.store.ledger import Ledger, entries_of
 from streams.codec import entity_key
 from streams.synthetic import Simulator, demo_scenario
 from streams.synthetic.messages import chunks
@@ -106,6 +115,67 @@ def decide_days(service: Service) -> None:
     log.close_day(service.journals, service.outcomes, DECIDED, 0)
 
 
+TRIED = Epoch(2)
+SHARE = 0.4
+
+
+def decide_on_trial(service: Service) -> Lineup:
+    """An epoch in which the agent of slot c is tried in slot a, and slot b plays a segment; what a lane journals."""
+    names = intake_of(service).feature_names
+    plan = read_plan(service.lineup_file)
+    a, b, c = plan.lineup.slots
+    lineup = Lineup(
+        epoch=TRIED,
+        slots=(a, replace(b, segment='channel == "ecom"')),
+        trials=(Trial(slot=a.id, agent=c.incumbent, share=SHARE),),
+    )
+    changed = EpochChanged(day=DECIDED, epoch=TRIED, reason="a trial", slots=lineup.slots, trials=lineup.trials)
+    store = Store.open(service.database)
+    with store.transaction() as session:
+        state = Ledger(session).last_state()
+        assert state is not None
+        Ledger(session).append(entries_of([changed], state, at=EventTime(0), recorded_at=0))
+    store.close()
+    history = log.load_training([log.path_of(service.outcomes, log.closed_days(service.outcomes)[0])])
+    x = np.stack([history.features[:ROWS, history.feature_names.index(n)] for n in names], axis=1)
+    ids = [f"trial-{i}" for i in range(ROWS)]
+    rows = Rows(
+        tx_hash=np.array([entity_key(i) for i in ids], np.uint64),
+        event_time=(DECIDED + 2) * DAY_MS + np.arange(ROWS),
+        amount=np.full(ROWS, 12.5),
+        features=x,
+        fields=fields_of(service.spec, names),
+    )
+    host = InlineHost(names)
+    host.load(plan.refs)
+    judged = judge(rows, lineup, host, Costs(), ExplorationRules())
+    lane = Journal(service.journals / "lane-0")
+    lane.set_columns(Columns(names, tuple(service.spec.entities), tuple(lineup.agents)))
+    lane.append_decisions(
+        DecisionRows(
+            tx_id=ids,
+            tx_hash=rows.tx_hash,
+            partition=np.zeros(ROWS, np.int32),
+            offset=np.arange(ROWS, dtype=np.int64),
+            event_time=rows.event_time,
+            amount=rows.amount,
+            entities=np.ones((ROWS, len(service.spec.entities)), np.uint64),
+            features=x,
+            logits=judged.logits,
+            voted=voted(judged.logits, judged.voters),
+            score=judged.score.astype(np.float32),
+            action=judged.action,
+            propensity=judged.taken.propensity,
+            explored=judged.taken.explored,
+            covered=judged.taken.covered,
+            degraded=judged.degraded,
+            epoch=TRIED,
+        )
+    )
+    lane.close()
+    return lineup
+
+
 def run(service: Service, *arguments: str) -> Result:
     return CliRunner().invoke(app, ["explain", *arguments, "--config", f"{service.root}/rlfa.toml"])
 
@@ -160,6 +230,33 @@ def test_an_agent_that_was_away_stays_away(service: Service) -> None:
     assert found.degraded
     assert [v.score is None for v in found.votes] == [False, True, False]
     assert found.votes[1].score_again is None
+
+
+def test_a_trial_and_a_segment_vote_again_as_they_did(service: Service) -> None:
+    lineup = decide_on_trial(service)
+    (trial,) = lineup.trials
+    explained = [explain_again(service, f"trial-{i}", None) for i in range(ROWS)]
+    assert all(e.agrees and not e.degraded and e.epoch == TRIED for e in explained)
+    by_tx = {e.tx_id: [v.agent for v in e.votes] for e in explained}
+    for tx_id, agents in by_tx.items():
+        mine = drawn_for_trial(trial, np.array([entity_key(tx_id)], np.uint64))[0]
+        assert agents[0] == (trial.agent if mine else lineup.incumbents[0])
+        assert agents[1:] in ([], [lineup.incumbents[1]])
+    assert {len(agents) for agents in by_tx.values()} == {1, 2}
+    assert {agents[0] for agents in by_tx.values()} == {trial.agent, lineup.incumbents[0]}
+
+
+def test_a_vote_that_the_lineup_does_not_give_does_not_agree(service: Service) -> None:
+    (trial,) = decide_on_trial(service).trials
+    rest = next(
+        i for i in range(ROWS) if not drawn_for_trial(trial, np.array([entity_key(f"trial-{i}")], np.uint64))[0]
+    )
+    found = find(service.journals, service.outcomes, f"trial-{rest}")
+    forged = Kept(row={**found.row, f"{log.VOTED}{trial.agent}": True}, kept_in="journal")
+    assert found.voted < forged.voted
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("rlfa.cli.explain.find", lambda *_: forged)
+        assert explain_again(service, f"trial-{rest}", None).agreement == "differs"
 
 
 def test_the_command_prints_it_and_ends_well(service: Service) -> None:
