@@ -24,6 +24,7 @@ from streams.spec import StreamSpec
 HOUR_MS = 3_600_000
 FUTURE_MS = HOUR_MS  # a clock may be off by so much
 NIGHT_UNTIL_HOUR = 6
+CALENDAR = ("hour", "is_weekend", "is_night")
 CATEGORY_BITS = 0xFFFFFF  # float32 holds integers of 24 bits exactly
 # 13 digits or more, other than a number of 13 right behind a field's name: that is a time in milliseconds.
 _DIGITS = re.compile(rb"(?<!\":)(?<!\": )(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)|\d{14,19}(?!\d)")
@@ -193,12 +194,8 @@ class TransactionCodec:
         spec = self._spec
         if row.tx_id == "":
             raise _RefusedError(why.ID_MISSING, spec.tx_id)
-        if not math.isfinite(row.amount):
-            raise _RefusedError(why.NOT_FINITE, spec.amount)
-        if row.amount < 0:
-            raise _RefusedError(why.AMOUNT_NEGATIVE, spec.amount)
-        if row.amount > spec.amount_max:
-            raise _RefusedError(why.AMOUNT_TOO_LARGE, spec.amount)
+        if spec.amount:
+            self._check_amount(row)
         if row.e0 is None or row.e0 == "":
             raise _RefusedError(why.ENTITY_MISSING, next(iter(spec.entities)))
         try:
@@ -210,6 +207,15 @@ class TransactionCodec:
             raise _RefusedError(why.EVENT_TIME_IN_FUTURE if late else why.EVENT_TIME_INVALID, spec.event_time)
         if _DIGITS.search(record.value or b""):
             self._refuse_cards(record)
+
+    def _check_amount(self, row: Any) -> None:
+        row.amount /= self._spec.amount_divisor
+        if not math.isfinite(row.amount):
+            raise _RefusedError(why.NOT_FINITE, self._spec.amount)
+        if row.amount < 0:
+            raise _RefusedError(why.AMOUNT_NEGATIVE, self._spec.amount)
+        if row.amount > self._spec.amount_max:
+            raise _RefusedError(why.AMOUNT_TOO_LARGE, self._spec.amount)
 
     def _refuse_cards(self, record: Record) -> None:
         """Only the rare record with 13 digits in a row comes here: look at each text of it."""
@@ -232,7 +238,7 @@ class TransactionCodec:
             tx_hash=np.array([_hash(t) for t in tx_ids], np.uint64),
             key=keys,
             event_time=np.array([row.event_time for row in rows], np.int64),
-            amount=np.array([row.amount for row in rows], np.float64),
+            amount=np.array([row.amount for row in rows], np.float64) if spec.amount else np.ones(len(rows)),
             entities=entities,
             categorical={f: self._texts(rows, f"c{j}", f) for j, f in enumerate(categories(spec))},
             numeric={
@@ -290,38 +296,43 @@ def categories(spec: StreamSpec) -> tuple[str, ...]:
 
 def raw_feature_names(spec: StreamSpec) -> tuple[str, ...]:
     """Names of the features that a record has by itself."""
-    return ("amount", "hour", "is_weekend", "is_night", *spec.numeric, *categories(spec))
+    ours = ("amount", *CALENDAR) if spec.calendar else ("amount",)
+    return (*ours, *map(feature_of, (*spec.numeric, *categories(spec))))
+
+
+def feature_of(field: str) -> str:
+    """Name of the feature that a field becomes: its own, or with `_field` behind it where that is one of ours."""
+    return f"{field}_field" if field in {"amount", *CALENDAR} else field
 
 
 def raw_features(tx: Transactions, spec: StreamSpec) -> NDArray[np.float32]:
-    """float32[n, r], columns as `raw_feature_names`: amount, UTC hour, weekend, night (until 6 h), fields, codes."""
+    """float32[n, r], columns as `raw_feature_names`: amount, the calendar, fields, codes."""
     codes = [category_codes(tx.categorical[f]) for f in categories(spec)]
-    return raw_matrix(tx.event_time, tx.amount, [*(tx.numeric[f] for f in spec.numeric), *codes])
+    ours = [tx.amount, *(calendar(tx.event_time) if spec.calendar else ())]
+    columns = [*ours, *(tx.numeric[f] for f in spec.numeric), *codes]
+    matrix = np.empty((len(tx.event_time), len(columns)), np.float32)
+    with np.errstate(over="ignore"):  # an infinity is a missing value to agents
+        for j, column in enumerate(columns):
+            matrix[:, j] = column
+    return matrix
 
 
-def raw_matrix(
-    event_time: NDArray[np.int64], amount: NDArray[np.float64], fields: Sequence[NDArray[np.floating]]
-) -> NDArray[np.float32]:
-    """float32[n, r]: amount, UTC hour, weekend, night, then the fields.
-
-    Args:
-        event_time: int64[n], ms UTC.
-        amount: float64[n].
-        fields: columns of n numbers or category codes.
-    """
+def calendar(event_time: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_]]:
+    """UTC hour float64[n], weekend bool[n], night (until 6 h) bool[n] of int64[n] ms UTC."""
     days, in_day = np.divmod(event_time, 24 * HOUR_MS)
     hour = in_day / HOUR_MS
     weekend = ((days + 3) % 7) >= 5  # day 0 of 1970 was a Thursday
-    night = np.floor(hour) <= NIGHT_UNTIL_HOUR
-    matrix = np.empty((len(event_time), 4 + len(fields)), np.float32)
-    for j, column in enumerate((amount, hour, weekend, night, *fields)):
-        matrix[:, j] = column
-    return matrix
+    return hour, weekend, np.floor(hour) <= NIGHT_UNTIL_HOUR
 
 
 def category_codes(texts: Sequence[str | None]) -> NDArray[np.float32]:
     """float32[n]: a code of 24 bits for each text, 0 where it is missing."""
-    return np.array([0 if t is None else (_hash(t) & CATEGORY_BITS) or 1 for t in texts], np.float32)
+    return codes_of(np.array([0 if t is None else _hash(t) for t in texts], np.uint64))
+
+
+def codes_of(keys: NDArray[np.uint64]) -> NDArray[np.float32]:
+    """float32[n] category codes of uint64[n] `entity_key`s: their low 24 bits, 0 for a key of 0 only."""
+    return np.where(keys == 0, 0, np.maximum(keys & np.uint64(CATEGORY_BITS), 1)).astype(np.float32)
 
 
 def _wire_fields(spec: StreamSpec) -> list[tuple[str, Any] | tuple[str, Any, Any]]:
@@ -329,8 +340,9 @@ def _wire_fields(spec: StreamSpec) -> list[tuple[str, Any] | tuple[str, Any, Any
     named: list[tuple[str, str, Any, bool]] = [
         ("tx_id", spec.tx_id, str | int, True),
         ("event_time", spec.event_time, str if spec.event_time_unit == "iso8601" else int | float, True),
-        ("amount", spec.amount, float, True),
     ]
+    if spec.amount:
+        named.append(("amount", spec.amount, float, True))
     named += [(f"e{j}", f, str | int | None, False) for j, f in enumerate(spec.entities.values())]
     named += [(f"c{j}", f, str | int | bool | None, False) for j, f in enumerate(categories(spec))]
     named += [(f"n{j}", f, float | None, False) for j, f in enumerate(spec.numeric)]
@@ -341,12 +353,17 @@ def _wire_fields(spec: StreamSpec) -> list[tuple[str, Any] | tuple[str, Any, Any
 
 def _time_reader(unit: str) -> Callable[[Any], int]:
     if unit == "iso8601":
-        return _iso_ms
+        return iso_ms
     factor = {"ms": 1.0, "s": 1000.0, "us": 0.001}[unit]
     return int if unit == "ms" else (lambda value: math.floor(value * factor))
 
 
-def _iso_ms(text: str) -> int:
+def iso_ms(text: str) -> int:
+    """ISO 8601 to ms UTC; without a zone it is UTC.
+
+    Raises:
+        ValueError: it is no time.
+    """
     moment = datetime.fromisoformat(text)
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return round(aware.timestamp() * 1000)

@@ -1,177 +1,227 @@
-"""A CSV or Parquet table to the columns of a history, through a stream spec."""
+"""A CSV or Parquet table to the columns of a history, through a stream spec.
+
+The rows come in batches, and the features are the one thing kept for all of them: 600,000 rows of 400 columns are 1 GB
+in single precision, and there is no second copy.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.csv as pa_csv
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from streams import dead_letters as why
-from streams.cards import card_token
-from streams.codec import CATEGORY_BITS, categories, entity_key, raw_matrix
-from streams.history import FRAUD, GENUINE, UNKNOWN, History, HistoryError
+from streams.codec import calendar, categories, codes_of, entity_key, raw_feature_names
+from streams.history import History, HistoryError
 from streams.spec import StreamSpec
+from streams.table_columns import NO_TIME, holds_card_number, keys, labels, numbers, texts, times
+from streams.table_files import BATCH, open_table
+
+REASONS = (  # in the order in which the codec looks
+    why.ID_MISSING,
+    why.NOT_FINITE,
+    why.AMOUNT_NEGATIVE,
+    why.AMOUNT_TOO_LARGE,
+    why.ENTITY_MISSING,
+    why.EVENT_TIME_INVALID,
+    why.CARD_NUMBER,
+)
+GOOD = len(REASONS)
 
 
-def read_history(path: Path, spec: StreamSpec, label: str = "is_fraud") -> History:
+def read_history(path: Path, spec: StreamSpec, label: str | None = None) -> History:
     """Read a CSV or Parquet table.
 
     Args:
         path: of the table; a row per transaction.
         spec: says which column is what.
-        label: column with 1 or true for fraud, 0 or false for genuine; missing where nobody knows.
+        label: column of the truth, in place of the spec's.
 
     Raises:
         HistoryError: unreadable, or a column is missing.
     """
-    return history_of(read_columns(path), spec, label, str(path))
+    table = open_table(path)
+    wanted = columns_of(spec, label)
+    _refuse_missing(wanted, table.names, str(path))
+    return _history(table.batches(wanted), spec, label, table.rows)
 
 
-def history_of(table: pa.Table, spec: StreamSpec, label: str, where: str = "table") -> History:
+def history_of(table: pa.Table, spec: StreamSpec, label: str | None = None, where: str = "table") -> History:
     """A table's rows in the order of event time, those that can't be read left out and counted.
 
     Args:
         table: a row per transaction.
         spec: says which column is what.
-        label: column of the truth.
+        label: column of the truth, in place of the spec's.
         where: for errors.
 
     Raises:
         HistoryError: a column is missing.
     """
-    wanted = {spec.tx_id, spec.event_time, spec.amount, label, *spec.entities.values(), *spec.numeric}
-    missing = sorted((wanted | set(categories(spec))) - set(table.column_names))
+    wanted = columns_of(spec, label)
+    _refuse_missing(wanted, table.column_names, where)
+    return _history(table.select(wanted).to_batches(BATCH), spec, label, len(table))
+
+
+def columns_of(spec: StreamSpec, label: str | None = None) -> list[str]:
+    """The columns that a spec needs of a table."""
+    named = (spec.tx_id, spec.event_time, spec.amount, *spec.entities.values(), *spec.numeric, *categories(spec))
+    return [*dict.fromkeys(name for name in (*named, label or spec.table.label) if name)]
+
+
+def _refuse_missing(wanted: Iterable[str], names: Iterable[str], where: str) -> None:
+    missing = sorted(set(wanted) - set(names))
     if missing:
-        raise HistoryError(where, f"no column {', '.join(missing)}", f"one of {', '.join(table.column_names)}")
-    time, has_time = _times(table[spec.event_time], spec)
-    amount = _floats(table[spec.amount])
-    texts = {name: _texts(table[name], name, spec) for name in (spec.tx_id, *spec.entities.values())}
-    first = next(iter(spec.entities.values()))
-    reasons = {
-        why.ID_MISSING: _is_missing(texts[spec.tx_id]),
-        why.EVENT_TIME_INVALID: ~has_time | (time <= 0),
+        raise HistoryError(where, f"no column {', '.join(missing)}", f"one of {', '.join(names)}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Narrow:
+    """All of a batch but its features: see `History`; `verdict` uint8[n] is the place of a row's reason, or GOOD."""
+
+    tx_id: list[str]
+    tx_hash: NDArray[np.uint64]
+    event_time: NDArray[np.int64]
+    amount: NDArray[np.float64]
+    entities: NDArray[np.uint64]
+    label: NDArray[np.int8]
+    verdict: NDArray[np.uint8]
+
+
+class _Growing:
+    """float32[n, r] that grows in place: room for more is asked of the system, not copied."""
+
+    def __init__(self, rows: int, columns: int) -> None:
+        self._matrix = np.empty((rows, columns), np.float32)
+        self.rows = 0
+
+    def room(self, rows: int) -> NDArray[np.float32]:
+        """The next rows, to be filled."""
+        self.rows += rows
+        if self.rows > len(self._matrix):
+            self._matrix.resize((self.rows + self.rows // 4, self._matrix.shape[1]), refcheck=False)
+        return self._matrix[self.rows - rows : self.rows]
+
+    def take(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:
+        """The matrix with these rows only, in this order; column by column, within its own memory."""
+        if len(rows) < self.rows or (np.diff(rows) != 1).any():
+            for j in range(self._matrix.shape[1]):
+                self._matrix[: len(rows), j] = self._matrix[rows, j]
+        self._matrix.resize((len(rows), self._matrix.shape[1]), refcheck=False)
+        return self._matrix
+
+
+def _history(batches: Iterable[pa.RecordBatch], spec: StreamSpec, label: str | None, rows: int | None) -> History:
+    raw = _Growing(BATCH if rows is None else rows, len(raw_feature_names(spec)))
+    parts: list[_Narrow] = []
+    hmac_key = spec.hmac_key()
+    for batch in batches:
+        part = _narrow(batch, spec, label, raw.rows, hmac_key)
+        with np.errstate(over="ignore"):  # an infinity is a missing value to agents
+            _fill(raw.room(batch.num_rows), batch, part, spec, hmac_key)
+        parts.append(part)
+    parts = parts or [_nothing(spec)]
+    verdict = np.concatenate([p.verdict for p in parts])
+    time = np.concatenate([p.event_time for p in parts])
+    kept = np.flatnonzero(verdict == GOOD)
+    kept = kept[np.argsort(time[kept], kind="stable")]
+    ids = [i for p in parts for i in p.tx_id]
+    return History(
+        tx_id=[ids[row] for row in kept.tolist()],
+        tx_hash=np.concatenate([p.tx_hash for p in parts])[kept],
+        event_time=time[kept],
+        amount=np.concatenate([p.amount for p in parts])[kept],
+        entities=np.concatenate([p.entities for p in parts])[kept],
+        raw=raw.take(kept),
+        label=np.concatenate([p.label for p in parts])[kept],
+        label_time=time[kept] + spec.label_delay_ms,
+        refused=_counts(verdict),
+    )
+
+
+def _counts(verdict: NDArray[np.uint8]) -> Mapping[str, int]:
+    found = np.bincount(verdict, minlength=GOOD + 1)
+    return {reason: int(n) for reason, n in zip(REASONS, found[:GOOD], strict=True) if n}
+
+
+def _nothing(spec: StreamSpec) -> _Narrow:
+    none = np.zeros(0, np.uint64)
+    entities = np.zeros((0, len(spec.entities)), np.uint64)
+    return _Narrow(
+        [], none, none.astype(np.int64), none.astype(np.float64), entities, none.astype(np.int8), none.astype(np.uint8)
+    )
+
+
+def _narrow(
+    batch: pa.RecordBatch, spec: StreamSpec, label: str | None, first_row: int, hmac_key: bytes | None
+) -> _Narrow:
+    n = batch.num_rows
+    tx_id = _ids(batch, spec, first_row)
+    time = times(batch[spec.event_time] if spec.event_time else None, spec, first_row, n)
+    amount = numbers(batch[spec.amount]) / spec.amount_divisor if spec.amount else np.ones(n)
+    entities = np.zeros((n, len(spec.entities)), np.uint64)
+    for j, field in enumerate(spec.entities.values()):
+        entities[:, j] = keys(batch[field], hmac_key if field in spec.card_numbers else None)
+    first = next(iter(spec.entities.values()), None)
+    bad = {
+        why.ID_MISSING: np.array([not i for i in tx_id], np.bool_),
         why.NOT_FINITE: ~np.isfinite(amount),
         why.AMOUNT_NEGATIVE: amount < 0,
         why.AMOUNT_TOO_LARGE: amount > spec.amount_max,
-        why.ENTITY_MISSING: _is_missing(texts[first]),
+        why.ENTITY_MISSING: np.zeros(n, np.bool_) if first is None else _is_missing(entities[:, 0]),
+        why.EVENT_TIME_INVALID: time <= NO_TIME,
+        why.CARD_NUMBER: _cards(batch, spec),
     }
-    bad = np.logical_or.reduce(list(reasons.values()))
-    kept = np.flatnonzero(~bad)
-    kept = kept[np.argsort(time[kept], kind="stable")]
-    numbers = [_floats(table[name])[kept] for name in spec.numeric]
-    codes = [_codes(_texts(table[name], name, spec))[kept] for name in categories(spec)]
-    return History(
-        tx_id=texts[spec.tx_id].take(pa.array(kept)).to_pylist(),
-        tx_hash=_keys(texts[spec.tx_id])[kept],
-        event_time=time[kept],
-        amount=amount[kept],
-        entities=np.column_stack([_keys(texts[name])[kept] for name in spec.entities.values()]),
-        raw=raw_matrix(time[kept], amount[kept], [*numbers, *codes]),
-        label=_labels(table[label])[kept],
-        label_time=time[kept] + spec.label_delay_ms,
-        refused=_counts(reasons),
+    verdict = np.full(n, GOOD, np.uint8)
+    for place in reversed(range(GOOD)):
+        verdict[bad[REASONS[place]]] = place
+    return _Narrow(
+        tx_id=tx_id,
+        tx_hash=np.array([entity_key(i) for i in tx_id], np.uint64),
+        event_time=time,
+        amount=amount,
+        entities=entities,
+        label=labels(batch[label or spec.table.label], spec.table),
+        verdict=verdict,
     )
 
 
-def read_columns(path: Path) -> pa.Table:
-    """A table as it lies in its file, by its suffix.
-
-    Raises:
-        HistoryError: unreadable, or neither CSV nor Parquet.
-    """
-    readers = {".parquet": pq.read_table, ".csv": pa_csv.read_csv}
-    if path.suffix not in readers:
-        raise HistoryError(str(path), f"suffix {path.suffix!r}", ".csv or .parquet")
-    try:
-        table: pa.Table = readers[path.suffix](path)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise HistoryError(str(path), str(error), "a readable table") from error
-    return table
+def _ids(batch: pa.RecordBatch, spec: StreamSpec, first_row: int) -> list[str]:
+    """n ids, "" where it is missing."""
+    if not spec.tx_id:
+        return [str(row) for row in range(first_row, first_row + batch.num_rows)]
+    words, places = texts(batch[spec.tx_id])
+    found = [w or "" for w in [*words, None]]
+    return [found[place] for place in places.tolist()]
 
 
-def _counts(reasons: Mapping[str, NDArray[np.bool_]]) -> dict[str, int]:
-    """Each row counts for its first reason."""
-    counts, seen = dict[str, int](), np.zeros(len(next(iter(reasons.values()))), np.bool_)
-    for reason, rows in reasons.items():
-        if (rows & ~seen).any():
-            counts[reason] = int((rows & ~seen).sum())
-        seen |= rows
-    return counts
+def _is_missing(entity: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """bool[n]: null, or an empty text."""
+    return np.isin(entity, np.array([0, entity_key("")], np.uint64))
 
 
-def _times(column: pa.ChunkedArray, spec: StreamSpec) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """int64[n] ms UTC, and bool[n]: there is one."""
-    there = column.is_valid().to_numpy()
-    if pa.types.is_timestamp(column.type):
-        return column.cast(pa.timestamp("ms"), safe=False).cast(pa.int64()).fill_null(0).to_numpy(), there
-    if spec.event_time_unit == "iso8601":
-        texts = column.cast(pa.string()).to_pylist()
-        return np.array([0 if t is None else _iso_ms(t) for t in texts], np.int64), there
-    factor = {"ms": 1.0, "s": 1000.0, "us": 0.001}[spec.event_time_unit]
-    numbers = column.cast(pa.float64()).fill_null(0.0).to_numpy()
-    return np.floor(numbers * factor).astype(np.int64), there
+def _cards(batch: pa.RecordBatch, spec: StreamSpec) -> NDArray[np.bool_]:
+    """bool[n]: a card number where the spec declares none."""
+    found = np.zeros(batch.num_rows, np.bool_)
+    declared = {spec.event_time, *spec.card_numbers}
+    for name in (spec.tx_id, *spec.entities.values(), *categories(spec), *spec.numeric):
+        if name and name not in declared:
+            found |= holds_card_number(batch[name], is_number=name in spec.numeric)
+    return found
 
 
-def _iso_ms(text: str) -> int:
-    """As the codec reads it; 0 for what is no time."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return 0
-    return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
-
-
-def _floats(column: pa.ChunkedArray) -> NDArray[np.float64]:
-    values: NDArray[np.float64] = column.cast(pa.float64()).fill_null(float("nan")).to_numpy()
-    return values
-
-
-def _labels(column: pa.ChunkedArray) -> NDArray[np.int8]:
-    values = column.cast(pa.int8()) if pa.types.is_boolean(column.type) else column.cast(pa.float64())
-    found = values.fill_null(UNKNOWN).to_numpy()
-    return np.where(found == FRAUD, FRAUD, np.where(found == GENUINE, GENUINE, UNKNOWN)).astype(np.int8)
-
-
-def _texts(column: pa.ChunkedArray, name: str, spec: StreamSpec) -> pa.DictionaryArray:
-    """A column as texts, each once: identifiers may be numbers, card numbers become tokens."""
-    plain = column.cast(pa.string()) if not pa.types.is_dictionary(column.type) else column
-    encoded = (
-        plain.combine_chunks() if pa.types.is_dictionary(plain.type) else plain.combine_chunks().dictionary_encode()
-    )
-    if name not in spec.card_numbers:
-        return encoded
-    key = spec.hmac_key() or b""
-    tokens = [None if t is None else card_token(t, key) for t in encoded.dictionary.to_pylist()]
-    return pa.DictionaryArray.from_arrays(encoded.indices, pa.array(tokens, pa.string()))
-
-
-def _is_missing(texts: pa.DictionaryArray) -> NDArray[np.bool_]:
-    """bool[n]: null or empty."""
-    there: NDArray[np.bool_] = pc.not_equal(texts.cast(pa.string()), "").fill_null(False).to_numpy(zero_copy_only=False)
-    return ~there
-
-
-def _keys(texts: pa.DictionaryArray) -> NDArray[np.uint64]:
-    """uint64[n]; 0 where it is missing."""
-    keys = np.array([*(0 if t is None else entity_key(t) for t in texts.dictionary.to_pylist()), 0], np.uint64)
-    return keys[_places(texts)]
-
-
-def _codes(texts: pa.DictionaryArray) -> NDArray[np.float32]:
-    """float32[n], as `streams.codec.category_codes`."""
-    words = texts.dictionary.to_pylist()
-    codes = np.array([*(0 if t is None else (entity_key(t) & CATEGORY_BITS) or 1 for t in words), 0], np.float32)
-    return codes[_places(texts)]
-
-
-def _places(texts: pa.DictionaryArray) -> NDArray[np.int64]:
-    """int64[n], which entry of the dictionary; the one behind the last where it is missing."""
-    places: NDArray[np.int64] = texts.indices.cast(pa.int64()).fill_null(len(texts.dictionary)).to_numpy()
-    return places
+def _fill(
+    raw: NDArray[np.float32], batch: pa.RecordBatch, part: _Narrow, spec: StreamSpec, hmac_key: bytes | None
+) -> None:
+    """The features of a batch, columns as `raw_feature_names`."""
+    ours = [part.amount, *(calendar(part.event_time) if spec.calendar else ())]
+    for j, column in enumerate(ours):
+        raw[:, j] = column
+    for j, field in enumerate(spec.numeric, len(ours)):
+        raw[:, j] = numbers(batch[field])
+    for j, field in enumerate(categories(spec), len(ours) + len(spec.numeric)):
+        raw[:, j] = codes_of(keys(batch[field], hmac_key if field in spec.card_numbers else None))

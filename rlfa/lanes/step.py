@@ -27,6 +27,7 @@ from streams.codec import (
     Reason,
     TransactionCodec,
     Transactions,
+    feature_of,
     raw_feature_names,
     raw_features,
 )
@@ -307,7 +308,7 @@ def _reasons(
         agents, shares = zip(*speaking, strict=True)
         contributions[mine] = host.contributions(agents, np.array(shares), x[mine])
     best = strongest(contributions.astype(np.float64))
-    texts = {name: absorbed.transactions.categorical[name] for name in spec.categorical}
+    texts = {feature_of(name): absorbed.transactions.categorical[name] for name in spec.categorical}
 
     def value(i: int, row: int, j: int) -> str | float | None:
         if names[j] in texts:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlfa.errors import RlfaError
-from streams.codec import categories, category_codes, raw_feature_names
+from streams.codec import categories, category_codes, feature_of, raw_feature_names
 from streams.spec import StreamSpec
 
 LENGTH_MAX = 500  # characters
@@ -79,7 +79,7 @@ def part_of(spec: StreamSpec, segment: str) -> Part:
 
 def fields_of(spec: StreamSpec, names: Sequence[str] = ()) -> Fields:
     """The columns of a stream's feature matrix; by default those that a record has by itself."""
-    return Fields(tuple(names) or raw_feature_names(spec), frozenset(categories(spec)))
+    return Fields(tuple(names) or raw_feature_names(spec), frozenset(map(feature_of, categories(spec))))
 
 
 @dataclass(frozen=True, slots=True)

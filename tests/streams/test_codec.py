@@ -174,3 +174,21 @@ def test_masking_leaves_other_text_alone() -> None:
 def test_a_label_gets_its_reason(value: bytes, reason: str | None) -> None:
     _, dead = LabelCodec().decode([record(value)])
     assert (dead[0].reason if dead else None) == reason
+
+
+def test_cents_become_units_and_a_stream_without_amounts_counts() -> None:
+    cents = parse_spec(
+        'tx_id = "id"\nevent_time = "at"\namount = "amount"\namount_divisor = 100\nentities.c = "c"', "s"
+    )
+    nothing = parse_spec('tx_id = "id"\nevent_time = "at"\namount = ""\ncalendar = false\nentities.c = "c"', "s")
+    row = record(b'{"id": "t", "at": 1700000000000, "amount": 1250, "c": "c1"}')
+    assert TransactionCodec(cents, None).decode([row])[0].amount.tolist() == [12.5]
+    decoded, _ = TransactionCodec(nothing, None).decode([row])
+    assert decoded.amount.tolist() == [1.0]
+    assert raw_feature_names(nothing) == ("amount",)
+    assert raw_features(decoded, nothing).tolist() == [[1.0]]
+
+
+def test_a_field_called_like_a_feature_of_ours_is_told_apart() -> None:
+    spec = parse_spec('tx_id = "id"\nevent_time = "at"\namount = "n"\nnumeric = ["hour"]\nentities.c = "c"', "s")
+    assert raw_feature_names(spec) == ("amount", "hour", "is_weekend", "is_night", "hour_field")

@@ -297,3 +297,12 @@ def test_float32_keeps_counts() -> None:
     update = state().update([1], [DAY], [2.5], [[1, 1, 0]])
     assert update.float32().dtype == np.float32
     np.testing.assert_array_equal(update.float32(), update.features)
+
+
+def test_a_stream_without_entities_has_no_windows_and_still_knows_its_duplicates() -> None:
+    state = FeatureState(WindowSpec(), ())
+    found = state.update([1, 2, 1], [10, 20, 30], [1.0, 1.0, 1.0], np.zeros((3, 0), np.uint64))
+    assert state.names == ()
+    assert found.features.shape == (3, 0)
+    assert found.status.tolist() == [0, 0, 1]
+    assert state.label([1, 3], [40, 40], [True, True]).tolist() == [True, False]
