@@ -119,6 +119,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     degraded: bool
     priority: float = 0.0
     """Of an alert: the largest should be looked at first. 0 for what was approved."""
+    over_budget: bool = False
+    """Would have been stopped, and is approved for the alert budget's sake."""
 
 
 class Label(msgspec.Struct, frozen=True, kw_only=True):

@@ -25,6 +25,7 @@ from rlfa.errors import RlfaError
 from rlfa.free_agency.front_office import FrontOffice, requests_of
 from rlfa.hosts.scoring import InlineHost
 from rlfa.lanes.step import judge
+from rlfa.lineup.budget import Ration
 from rlfa.lineup.plan import write_plan
 from rlfa.lineup.segments import fields_of
 from rlfa.lineup.slots import DAY_MS, Day, EventTime
@@ -179,10 +180,13 @@ class _Game:
     office: FrontOffice
     wall_ms: Callable[[], int]
     host: InlineHost = field(init=False)
+    ration: Ration = field(init=False)
+    """Of alerts, so far."""
     _played: list[_Decided] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.host = InlineHost(self.features.names, self.service.settings.hosts.seal_rules)
+        self.ration = Ration(self.service.settings.free_agency.alerts)
         self.office.read_scored = lambda day, segments: self.days.scored(day, segments, self._categorical)
         self._take_lineup()
 
@@ -240,7 +244,8 @@ class _Game:
             features=self.features.x[rows],
             fields=fields_of(self.service.spec, self.features.names),
         )
-        judged = judge(seen, lineup, self.host, rules.costs, rules.exploration)
+        judged = judge(seen, lineup, self.host, rules.costs, rules.exploration, self.ration)
+        self.ration = judged.alerts.ration
         self.days.add(day, rows, judged, lineup)
         self._played.append(_Decided(rows, judged.score, judged.action, lineup.epoch))
 

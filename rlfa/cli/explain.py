@@ -19,7 +19,7 @@ from rlfa.hosts.sealed import offline_seal
 from rlfa.lanes.intake import intake_of
 from rlfa.lineup.segments import fields_of
 from rlfa.lineup.slots import Day
-from rlfa.outcomes.explain import ExplainError, Explanation, explain, find
+from rlfa.outcomes.explain import Budgeted, ExplainError, Explanation, explain, find
 from rlfa.store.agents import Agents, ref_of
 from rlfa.store.database import Store
 from rlfa.store.ledger import Ledger
@@ -66,8 +66,8 @@ def explain_again(service: Service, tx_id: str, day: Day | None) -> Explanation:
     host = InlineHost(features, offline_seal(service.settings.hosts.seal_rules))
     try:
         host.load([ref_of(agent) for agent in agents.values()])
-        seed = service.settings.free_agency.exploration.seed
-        return explain(kept, lineup, agents, host, fields_of(service.spec, features), seed)
+        rules, fields = service.settings.free_agency, fields_of(service.spec, features)
+        return explain(kept, lineup, agents, host, fields, rules.exploration.seed, rules.costs)
     finally:
         host.load([])
 
@@ -90,6 +90,8 @@ def _show(e: Explanation, out: Console) -> None:
         drawn = "a would-be decline that passed" if e.explored else "a decline that might have passed"
         again = "the draw repeats" if e.explored_again == e.explored else "THE DRAW COMES OUT DIFFERENTLY"
         out.print(f"exploration: {drawn}, propensity {e.propensity:g}; {again}")
+    if e.budget is not None:
+        out.print(f"alert budget: {_budget(e.budget)}")
     table = Table("slot", "agent", "weight", "score", "again", "weights' checksum", "trained on", title="lineup")
     for v in e.votes:
         window = f"{_time(v.trained_from)[:10]} to {_time(v.trained_to)[:10]}"
@@ -100,6 +102,14 @@ def _show(e: Explanation, out: Console) -> None:
         out.print(f"  {r.feature} = {value}: {r.contribution:+.3f}")
     apart = "" if e.agreement == "bit-equal" else f", largest difference {e.largest_difference:.2g}"
     out.print(f"computed again: {e.score_again:.6f}, {e.agreement}{apart}")
+
+
+def _budget(b: Budgeted) -> str:
+    floor = (
+        "the hard stop of the day" if b.stopped else "no floor yet" if b.floor is None else f"the floor {b.floor:.6g}"
+    )
+    what = f"worth {b.worth:.6g} against {floor}: {'approved for its sake' if b.over else 'within it'}"
+    return what if b.over == b.over_again else f"{what}; COMPARED AGAIN IT COMES OUT DIFFERENTLY"
 
 
 def _p(score: float | None) -> str:

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from rlfa.errors import RlfaError
 from rlfa.free_agency.drift import DriftSign
 from rlfa.free_agency.events import EpochChanged, Event
+from rlfa.free_agency.floors import take_floors
 from rlfa.free_agency.limits import enforce_limits
 from rlfa.free_agency.newcomers import roll_back, watch_newcomers
 from rlfa.free_agency.payoffs import take_payoffs
@@ -52,6 +53,7 @@ _PARTS: tuple[Part, ...] = (
     begin_trials,
     clear_bench,
     take_weights,
+    take_floors,
     start_probations,
     order_renewals,
 )

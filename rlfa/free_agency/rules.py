@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from rlfa.lineup.budget import AlertRules
 from rlfa.lineup.exploration import ExplorationRules
 from rlfa.lineup.hedge import HedgeRules
 from rlfa.rewards.money import Costs
@@ -197,6 +198,7 @@ class FreeAgencyRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     promotes on evidence alone; `learned` may wait where `bandit` wouldn't; `threshold` is the paper's rule: a probation
     of fixed length and the higher reward, without a bound of error and without a guard's alarm."""
     costs: Costs = Costs()
+    alerts: AlertRules = AlertRules()
     watch: WatchRules = WatchRules()
     probation: ProbationRules = ProbationRules()
     trial: TrialRules = TrialRules()

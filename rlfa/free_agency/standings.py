@@ -70,7 +70,7 @@ def take_thresholds(state: ManagerState, turn: Turn) -> tuple[ManagerState, tupl
 
 def _all_earned(state: ManagerState, turn: Turn) -> dict[AgentId, Earned]:
     earned = {}
-    synergy = synergies(turn.cohort, _votes(state, turn.cohort), turn.rules.costs)
+    synergy = synergies(turn.cohort, votes_of(state, turn.cohort), turn.rules.costs)
     days = _days(state, turn.cohort)
     for agent in state.lineup.agents:
         limit = threshold(state.thresholds.get(agent, ()), turn.rules.costs)
@@ -88,7 +88,7 @@ def _days(state: ManagerState, cohort: Cohort) -> dict[AgentId, Cohort]:
     return {agent: of_slot[slot.id] for agent, slot in state.homes.items()}
 
 
-def _votes(state: ManagerState, cohort: Cohort) -> dict[AgentId, NDArray[np.float64]]:
+def votes_of(state: ManagerState, cohort: Cohort) -> dict[AgentId, NDArray[np.float64]]:
     """Each agent's weight on each row as the lineup of this state decides: segments, and the shares of trials."""
     shares = {}
     for slot in state.slots:

@@ -11,7 +11,7 @@ from rlfa.free_agency.guard import ESR
 from rlfa.free_agency.rules import ProbationRules
 from rlfa.free_agency.scouting import Arm
 from rlfa.lineup.hedge import Hedge
-from rlfa.lineup.slots import AgentId, Day, Epoch, Lineup, Shadow, Slot, SlotId, Trial
+from rlfa.lineup.slots import AgentId, AlertFloor, Day, Epoch, Lineup, Shadow, Slot, SlotId, Trial
 from rlfa.rewards.budget import DailyThreshold
 from rlfa.rewards.discounted import PairRecord, Record
 from rlfa.rewards.money import Costs
@@ -173,6 +173,20 @@ class SlotState(_Value, frozen=True, kw_only=True):
         return tuple(Trial(slot=self.id, agent=p.challenger, share=p.share) for p in tried)
 
 
+class DailyFloor(_Value, frozen=True, kw_only=True):
+    """What alerts had to be worth on one closed day for the lineup to spend its budget exactly."""
+
+    day: Day
+    agents: tuple[AgentId, ...]
+    """Whose scores, in the order of the slots: a floor of other scores means nothing."""
+    value: float | None
+    """None: everything that pays was inside the budget."""
+    best: float | None
+    """Likewise for the budget's reserve."""
+    rule: str
+    """Budget and ranking."""
+
+
 class ManagerState(_Value, frozen=True, kw_only=True):
     """Free agency as of one closed cohort."""
 
@@ -185,6 +199,10 @@ class ManagerState(_Value, frozen=True, kw_only=True):
     """By hand; the settings may freeze it too."""
     records: dict[AgentId, Record] = {}
     thresholds: dict[AgentId, tuple[DailyThreshold, ...]] = {}
+    daily_floors: tuple[DailyFloor, ...] = ()
+    """Of the lineup on the newest closed days, oldest first."""
+    floors: tuple[AlertFloor, ...] = ()
+    """Of the alert budget, as the lanes have them."""
     arms: dict[str, Arm] = {}
     """What each family has shown in past probations, for scouting."""
     hedge: Hedge = Hedge()
@@ -201,6 +219,7 @@ class ManagerState(_Value, frozen=True, kw_only=True):
             slots=tuple(Slot(id=s.id, incumbent=s.incumbent, weight=s.weight, segment=s.segment) for s in self.slots),
             shadows=tuple(shadows),
             trials=trials,
+            floors=self.floors,
         )
 
     @property

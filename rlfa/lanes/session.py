@@ -8,6 +8,7 @@ closed and made anew with the same ids, which fences the old ones, and the lane 
 from __future__ import annotations
 
 import time
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,8 +20,11 @@ from rlfa.config import Service
 from rlfa.hosts.scoring import AgentRef, Host
 from rlfa.lanes.recovery import RecoveryError, TopicPartition, route
 from rlfa.lanes.step import Absorbed, Intake, columns_of, decide
+from rlfa.lineup.budget import Ration, Share
 from rlfa.lineup.plan import Plan
+from rlfa.lineup.slots import EventTime, day_of
 from rlfa.outcomes.journal import Journal
+from rlfa.outcomes.raised import alerts_raised
 from rlfa.telemetry import logger
 from streams.codec import encode_decision
 from streams.dead_letters import encode_dead_letter
@@ -91,6 +95,8 @@ class Session:
     decided: int = 0
     dead: Counter[str] = field(default_factory=Counter)
     positions: dict[TopicPartition, int] = field(default_factory=dict)
+    ration: Ration = field(init=False)
+    """Of alerts; counted again by `recover`."""
 
     def recover(self, alive: Callable[[], None]) -> None:
         """Bring the feature state to the committed offsets, without emitting anything.
@@ -123,6 +129,7 @@ class Session:
                 self.intake.absorb(records, [])
                 replayed += len(records)
         self.positions = dict(found.live)
+        self.ration = self._ration()
         self.clients.transactions.assign(_only(found.live, tx))
         self.clients.labels.assign(_only(found.live, labels))
         self.journal.set_columns(columns_of(self.intake, self.plan.lineup))
@@ -202,8 +209,10 @@ class Session:
             self.host,
             self.service.settings.free_agency.costs,
             self.service.settings.free_agency.exploration,
+            self.ration,
             self.wall_ms(),
         )
+        self.ration = decided.ration
         self.journal.append_decisions(decided.rows)
         topic = self.service.settings.topics.decisions
         return [
@@ -214,6 +223,17 @@ class Session:
     def _dead_letters(self, absorbed: Absorbed) -> list[Message]:
         topic = self.service.settings.topics.dead_letters
         return [Message(topic, letter.record.key, encode_dead_letter(letter)) for letter in absorbed.dead]
+
+    def _ration(self) -> Ration:
+        """The lane's share of the alert budget, less what its committed decisions have raised."""
+        topic, count = self.service.settings.topics.transactions, self.service.settings.lanes.count
+        lanes = sorted(p % count for p in self.clients.transactions.partitions(topic))
+        share = Share(bisect_left(lanes, self.lane), lanes.count(self.lane), len(lanes))
+        committed = {p: offset for (name, p), offset in self.positions.items() if name == topic}
+        marks = self.intake.watermarks.by_partition.values()
+        oldest = min(marks, default=0) - self.service.spec.lateness_max_ms
+        raised = alerts_raised(self.service.journals, day_of(EventTime(oldest)), committed) if marks else {}
+        return Ration(self.service.settings.free_agency.alerts, share, raised)
 
     def _places(self) -> tuple[list[TopicPartition], list[TopicPartition]]:
         """This lane's partitions of both topics: the same numbers, since both are keyed alike."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from rlfa.hosts.scoring import Features, Host, HostError
 from rlfa.lanes.watermarks import OK, TOO_FAR_AHEAD, TOO_OLD, Watermarks
 from rlfa.lineup.actions import ACTIONS, choose, combine
+from rlfa.lineup.budget import Ration, Rationed, spend, worth
 from rlfa.lineup.exploration import ExplorationRules, Explored, explore
 from rlfa.lineup.priority import priorities
 from rlfa.lineup.reasons import strongest
@@ -88,6 +89,7 @@ class Judged:
         voters: intp[n, s], the agent that votes for each slot, see `rlfa.lineup.voting`.
         score: float64[n].
         degraded: bool[n], some slot's vote is missing.
+        alerts: what the day's alert budget left of the actions that pay.
         taken: the actions, and the chances with which they were taken.
     """
 
@@ -95,6 +97,7 @@ class Judged:
     voters: NDArray[np.intp]
     score: NDArray[np.float64]
     degraded: NDArray[np.bool_]
+    alerts: Rationed
     taken: Explored
 
     @property
@@ -109,6 +112,8 @@ class Decided:
 
     decisions: list[Decision]
     rows: DecisionRows
+    ration: Ration
+    """Of alerts, after the batch."""
 
 
 @dataclass(slots=True)
@@ -206,6 +211,7 @@ def decide(
     host: Host,
     costs: Costs,
     exploration: ExplorationRules,
+    ration: Ration,
     now: int,
 ) -> Decided:
     """Scores, actions and reasons for a batch, by one lineup.
@@ -218,6 +224,7 @@ def decide(
         host: holds all of the lineup's agents.
         costs: of the user.
         exploration: which would-be declines pass.
+        ration: of alerts, before the batch.
         now: wall clock, ms UTC, for `decided_at`.
 
     Raises:
@@ -231,12 +238,13 @@ def decide(
         features=absorbed.features,
         fields=fields_of(spec, feature_names),
     )
-    judged = judge(rows, lineup, host, costs, exploration)
+    judged = judge(rows, lineup, host, costs, exploration, ration)
     score, action, degraded = judged.score, judged.action, judged.degraded
     reasons = _reasons(absorbed, np.flatnonzero(action), judged.voters, spec, feature_names, lineup, host)
     votes_p = 1.0 / (1.0 + np.exp(-votes(judged.logits, judged.voters).astype(np.float64)))
     priority = priorities(judged.logits, score, tx.amount, action, costs)
-    columns = (score, action, judged.taken.propensity, degraded, tx.event_time, judged.voters, votes_p, priority)
+    made = (score, action, judged.taken.propensity, judged.alerts.over_budget, degraded, priority)
+    columns = (*made, tx.event_time, judged.voters, votes_p)
     decisions = [
         Decision(
             tx_id=tx.tx_id[i],
@@ -249,16 +257,19 @@ def decide(
             event_time=t,
             decided_at=now,
             degraded=is_degraded,
+            over_budget=is_over,
             priority=first,
         )
-        for i, (s, a, p_taken, is_degraded, t, ks, ps, first) in enumerate(
+        for i, (s, a, p_taken, is_over, is_degraded, first, t, ks, ps) in enumerate(
             zip(*(c.tolist() for c in columns), strict=True)
         )
     ]
-    return Decided(decisions, decision_rows(absorbed, judged, lineup))
+    return Decided(decisions, decision_rows(absorbed, judged, lineup), judged.alerts.ration)
 
 
-def judge(rows: Rows, lineup: Lineup, host: Host, costs: Costs, exploration: ExplorationRules) -> Judged:
+def judge(
+    rows: Rows, lineup: Lineup, host: Host, costs: Costs, exploration: ExplorationRules, ration: Ration
+) -> Judged:
     """Scores and actions for a batch, by one lineup.
 
     Args:
@@ -267,6 +278,7 @@ def judge(rows: Rows, lineup: Lineup, host: Host, costs: Costs, exploration: Exp
         host: holds all of the lineup's agents.
         costs: of the user.
         exploration: which would-be declines pass.
+        ration: of alerts, before the batch; the next batch takes that of the result.
 
     Raises:
         HostError: no agent scored some row.
@@ -278,8 +290,9 @@ def judge(rows: Rows, lineup: Lineup, host: Host, costs: Costs, exploration: Exp
         raise HostError("no agent of the lineup scored the batch")
     score, degraded = combine(spoken, weights(lineup, chosen))
     action = choose(score, rows.amount, costs)
-    taken = explore(action, rows.amount, rows.tx_hash, exploration, costs.prevented_share)
-    return Judged(logits, chosen, score, degraded, taken)
+    alerts = spend(action, worth(score, rows.amount, costs), rows.event_time, lineup.floors, costs, ration)
+    taken = explore(alerts.action, rows.amount, rows.tx_hash, exploration, costs.prevented_share)
+    return Judged(logits, chosen, score, degraded, alerts, taken)
 
 
 def columns_of(intake: Intake, lineup: Lineup) -> Columns:
@@ -341,6 +354,8 @@ def decision_rows(absorbed: Absorbed, judged: Judged, lineup: Lineup) -> Decisio
         propensity=judged.taken.propensity,
         explored=judged.taken.explored,
         covered=judged.taken.covered,
+        floor=judged.alerts.floor,
+        over_budget=judged.alerts.over_budget,
         degraded=judged.degraded,
         epoch=lineup.epoch,
     )

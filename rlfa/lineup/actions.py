@@ -34,6 +34,21 @@ def combine(logits: NDArray[np.float32], weights: NDArray[np.float64]) -> tuple[
 def choose(score: NDArray[np.float64], amount: NDArray[np.float64], costs: Costs) -> NDArray[np.int8]:
     """The action with the largest expected gain in money against approving.
 
+    Args:
+        score: float64[n], probabilities of fraud.
+        amount: float64[n], in the stream's currency.
+        costs: of the user.
+
+    Returns:
+        int8[n], index into `ACTIONS`.
+    """
+    best: NDArray[np.int8] = gains(score, amount, costs).argmax(axis=1).astype(np.int8)
+    return best
+
+
+def gains(score: NDArray[np.float64], amount: NDArray[np.float64], costs: Costs) -> NDArray[np.float64]:
+    """What each action is expected to gain against approving.
+
     With s the score: declining gains `s·ρ·amount − (1−s)·fp`; a review gains `s·ρ·amount·q − review`, since the
     analyst finds the share q of frauds and lets the genuine go.
 
@@ -43,7 +58,7 @@ def choose(score: NDArray[np.float64], amount: NDArray[np.float64], costs: Costs
         costs: of the user.
 
     Returns:
-        int8[n], index into `ACTIONS`.
+        float64[n, 3], columns as `ACTIONS`; the first is 0.
 
     Source: references' expected-cost rule after Bahnsen et al. 2013, "Cost sensitive credit card fraud detection using
     Bayes minimum risk"; three actions as in the design's §6.
@@ -51,6 +66,4 @@ def choose(score: NDArray[np.float64], amount: NDArray[np.float64], costs: Costs
     prevented = score * costs.prevented_share * np.maximum(amount, 0.0)
     review = prevented * costs.review_catch_rate - costs.review
     decline = prevented - (1.0 - score) * costs.false_positive
-    gains = np.stack([np.zeros_like(score), review, decline], axis=1)
-    best: NDArray[np.int8] = gains.argmax(axis=1).astype(np.int8)
-    return best
+    return np.stack([np.zeros_like(score), review, decline], axis=1)

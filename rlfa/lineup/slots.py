@@ -55,6 +55,18 @@ class Trial(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     """Of the slot's transactions, above 0 and at most 1."""
 
 
+class AlertFloor(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What an alert has to be worth more than from a day on, so that about the alert budget is raised a day."""
+
+    from_day: Day
+    value: float | None
+    """In what the costs rank by; None: anything that pays is enough."""
+    best: float | None
+    """What those have to be worth that get the budget's reserve."""
+    rule: str
+    """Budget and ranking that it stands for: under another rule it means nothing."""
+
+
 class Lineup(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Who plays at one moment.
 
@@ -70,6 +82,8 @@ class Lineup(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     shadows: tuple[Shadow, ...] = ()
     trials: tuple[Trial, ...] = ()
     """Of each slot the one that began first comes first."""
+    floors: tuple[AlertFloor, ...] = ()
+    """Of the alert budget, by the day from which each is in force; a new one is no new epoch."""
 
     def __post_init__(self) -> None:
         if not self.slots:

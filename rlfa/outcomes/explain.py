@@ -18,12 +18,14 @@ from agents.data_card import DataCard
 from rlfa.errors import RlfaError
 from rlfa.hosts.scoring import Host
 from rlfa.lineup.actions import ACTIONS, combine
+from rlfa.lineup.budget import worth
 from rlfa.lineup.exploration import drawn_again
 from rlfa.lineup.reasons import strongest
 from rlfa.lineup.segments import Fields
 from rlfa.lineup.slots import AgentId, Day, Epoch, EventTime, Lineup, Slot, SlotId
 from rlfa.lineup.voting import NOBODY, Rows, voted, voters, votes, weights
 from rlfa.outcomes import journal, log
+from rlfa.rewards.money import Costs
 from rlfa.store.agents import StoredAgent
 from streams.codec import entity_key
 
@@ -65,6 +67,21 @@ class FeatureReason(msgspec.Struct, frozen=True, kw_only=True):
     contribution: float
 
 
+class Budgeted(msgspec.Struct, frozen=True, kw_only=True):
+    """An alert that expected cost asked for, beside what the day's alert budget asked of it."""
+
+    worth: float
+    """By what the costs rank by, from the score as recorded."""
+    floor: float | None
+    """What it had to be worth more than; None where there was no floor, or the hard stop had come."""
+    stopped: bool
+    """The hard stop had come: nothing was worth enough."""
+    over: bool
+    """It was approved for the budget's sake."""
+    over_again: bool
+    """The same comparison once more."""
+
+
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     """A decision as recorded, and as it comes out of the same features and weights."""
 
@@ -88,6 +105,8 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     """Would have been declined, and passed so that its truth can be known."""
     explored_again: bool | None
     """The same draw once more; None where nothing was drawn."""
+    budget: Budgeted | None
+    """None where there was nothing to stop, or no budget was enforced."""
     votes: tuple[Vote, ...]
     reasons: tuple[FeatureReason, ...]
 
@@ -158,7 +177,13 @@ def find(journals: Path, outcomes: Path, tx_id: str, day: Day | None = None) -> 
 
 
 def explain(
-    kept: Kept, lineup: Lineup, agents: Mapping[AgentId, StoredAgent], host: Host, fields: Fields, seed: int
+    kept: Kept,
+    lineup: Lineup,
+    agents: Mapping[AgentId, StoredAgent],
+    host: Host,
+    fields: Fields,
+    seed: int,
+    costs: Costs,
 ) -> Explanation:
     """Score a kept row again and compare.
 
@@ -169,6 +194,7 @@ def explain(
         host: holds them, their checksums proved.
         fields: columns that the host wants.
         seed: key of the draws of exploration.
+        costs: what alerts are ranked by.
     """
     lineup = msgspec.structs.replace(lineup, shadows=())
     known, recorded = kept.numbers(log.FEATURE), kept.numbers(log.LOGIT)
@@ -189,6 +215,9 @@ def explain(
     explored_again = drawn_again(int(str(kept.row["tx_hash"])), propensity, explored=explored, seed=seed)
     if explored_again not in {None, explored}:
         agreement, largest = "differs", float("inf")
+    budget = _budgeted(kept, score, costs)
+    if budget is not None and budget.over != budget.over_again:
+        agreement, largest = "differs", float("inf")
     speaking = np.flatnonzero(chosen[0] != NOBODY)
     names = [lineup.agents[k] for k in chosen[0, speaking]]
     return Explanation(
@@ -207,11 +236,26 @@ def explain(
         propensity=propensity,
         explored=explored,
         explored_again=explored_again,
+        budget=budget,
         votes=tuple(
             _vote(lineup.slots[j], agents[name], spoken[0, j], again[0, j])
             for j, name in zip(speaking.tolist(), names, strict=True)
         ),
         reasons=_reasons(x, host.contributions(names, shares[0, speaking], x)[0], fields.names),
+    )
+
+
+def _budgeted(kept: Kept, score: float, costs: Costs) -> Budgeted | None:
+    floor, over = float(str(kept.row["floor"])), bool(kept.row["over_budget"])
+    if np.isnan(floor):
+        return None
+    value = float(worth(np.array([score]), np.array([kept.row["amount"]], np.float64), costs)[0])
+    return Budgeted(
+        worth=value,
+        floor=floor if np.isfinite(floor) else None,
+        stopped=floor == float("inf"),
+        over=over,
+        over_again=not value > floor,
     )
 
 

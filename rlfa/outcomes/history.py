@@ -79,6 +79,8 @@ def undecided(absorbed: Absorbed) -> DecisionRows:
         propensity=np.ones(n),
         explored=np.zeros(n, np.bool_),
         covered=np.ones(n, np.bool_),
+        floor=np.full(n, np.nan),
+        over_budget=np.zeros(n, np.bool_),
         degraded=np.zeros(n, np.bool_),
         epoch=EPOCH_BEFORE_ANY,
     )

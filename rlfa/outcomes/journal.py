@@ -56,6 +56,8 @@ class DecisionRows:
         propensity: float64[n], the probability with which this action was taken.
         explored: bool[n], would have been declined and passed.
         covered: bool[n], a decline would have had a chance to pass.
+        floor: float64[n], what an alert had to be worth more than, see `rlfa.lineup.budget.Rationed`.
+        over_budget: bool[n], approved for the alert budget's sake.
         degraded: bool[n].
         epoch: the lineup that decided.
     """
@@ -75,6 +77,8 @@ class DecisionRows:
     propensity: NDArray[np.float64]
     explored: NDArray[np.bool_]
     covered: NDArray[np.bool_]
+    floor: NDArray[np.float64]
+    over_budget: NDArray[np.bool_]
     degraded: NDArray[np.bool_]
     epoch: int
 
@@ -127,6 +131,8 @@ _NARROW: list[tuple[str, pa.DataType]] = [
     ("propensity", pa.float64()),
     ("explored", pa.bool_()),
     ("covered", pa.bool_()),
+    ("floor", pa.float64()),
+    ("over_budget", pa.bool_()),
     ("degraded", pa.bool_()),
     ("epoch", pa.int64()),
 ]
@@ -236,7 +242,10 @@ def record_batch(rows: DecisionRows, columns: Columns) -> pa.RecordBatch:
             pa.array(rows.tx_id, pa.string()),
             *(pa.array(a) for a in (rows.tx_hash, rows.partition, rows.offset, rows.event_time)),
             *(pa.array(a) for a in (rows.amount, rows.score, rows.action)),
-            *(pa.array(a) for a in (rows.propensity, rows.explored, rows.covered, rows.degraded)),
+            *(
+                pa.array(a)
+                for a in (rows.propensity, rows.explored, rows.covered, rows.floor, rows.over_budget, rows.degraded)
+            ),
             pa.array(np.full(len(rows.tx_id), rows.epoch, np.int64)),
             *(_wide(a) for a in (rows.entities, rows.features, rows.logits, rows.voted)),
         ],

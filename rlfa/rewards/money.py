@@ -24,7 +24,8 @@ class Costs(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     review_catch_rate: Annotated[float, Meta(ge=0, le=1)] = 0.9
     """Share of the frauds under review that analysts recognise."""
     alert_budget_per_day: Annotated[int, Meta(ge=1, le=10_000_000)] = 100
-    """Transactions a day that each agent may stop when its own decisions are judged."""
+    """Alerts a day: about so many the lineup raises (see `alerts`), and so many each agent may raise when its own
+    decisions are judged."""
     kappa: Annotated[float, Meta(ge=0, le=1)] = 0.02
     """Weight (kappa) of a genuine transaction stopped against a fraud missed, in the count loss:
     false-positive cost over the mean loss prevented."""

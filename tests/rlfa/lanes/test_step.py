@@ -14,6 +14,7 @@ from rlfa.hosts.scoring import AgentRef, HostError
 from rlfa.lanes.step import Absorbed, Decided, Intake, columns_of, decide, judge
 from rlfa.lanes.watermarks import Watermarks
 from rlfa.lineup.actions import choose, combine
+from rlfa.lineup.budget import AlertRules, Ration
 from rlfa.lineup.exploration import ExplorationRules
 from rlfa.lineup.segments import fields_of
 from rlfa.lineup.slots import AgentId, Epoch, Lineup, Slot, SlotId, Trial
@@ -21,6 +22,7 @@ from rlfa.lineup.voting import Rows, drawn
 from rlfa.outcomes import journal, log
 from rlfa.outcomes.journal import Journal
 from rlfa.outcomes.labels import LabelQueue
+from rlfa.outcomes.raised import alerts_raised
 from rlfa.rewards.money import Costs
 from streams.codec import LabelCodec, TransactionCodec
 from streams.features.windows import FeatureState
@@ -42,6 +44,7 @@ LINEUP = Lineup(
     trials=(TRIAL,),
 )
 ROWS = 400
+NO_BUDGET = Ration(AlertRules(enforced=False))
 
 
 class Fixed:
@@ -88,7 +91,9 @@ def batch(intake: Intake) -> Absorbed:
 
 
 def decided(batch: Absorbed, intake: Intake, lineup: Lineup, *away: AgentId) -> Decided:
-    return decide(batch, STREAM, intake.feature_names, lineup, Fixed(*away), Costs(), ExplorationRules(), now=5)
+    return decide(
+        batch, STREAM, intake.feature_names, lineup, Fixed(*away), Costs(), ExplorationRules(), NO_BUDGET, now=5
+    )
 
 
 def rows_of(batch: Absorbed, intake: Intake) -> Rows:
@@ -129,7 +134,7 @@ def test_without_segments_and_trials_nothing_is_different(batch: Absorbed, intak
         epoch=Epoch(1), slots=tuple(Slot(id=s.id, incumbent=s.incumbent, weight=s.weight) for s in LINEUP.slots)
     )
     rows, host = rows_of(batch, intake), Fixed()
-    judged = judge(rows, plain, host, Costs(), ExplorationRules())
+    judged = judge(rows, plain, host, Costs(), ExplorationRules(), NO_BUDGET)
     score, degraded = combine(host.score([A, B], rows.features), np.array([0.5, 0.5]))
     assert judged.score.tobytes() == score.tobytes()
     assert judged.action.tobytes() == choose(score, rows.amount, Costs()).tobytes()
@@ -155,7 +160,7 @@ def test_a_decline_that_passes_says_with_what_propensity_on_the_topic_and_in_the
 ) -> None:
     rules = ExplorationRules(share=0.3, loss_max=1_000.0, amount_max=60.0)
     sure = Lineup(epoch=Epoch(1), slots=(Slot(id=SlotId("all"), incumbent=NEW),))
-    made = decide(batch, STREAM, intake.feature_names, sure, Fixed(), Costs(), rules, now=5)
+    made = decide(batch, STREAM, intake.feature_names, sure, Fixed(), Costs(), rules, NO_BUDGET, now=5)
     lane = Journal(tmp_path / "lane-0")
     lane.set_columns(columns_of(intake, sure))
     lane.append_decisions(made.rows)
@@ -171,3 +176,29 @@ def test_a_decline_that_passes_says_with_what_propensity_on_the_topic_and_in_the
         assert decision.propensity == row["propensity"] == pytest.approx(expected)
         assert (row["explored"], row["covered"]) == (explored, covered)
     assert {row["explored"] for row in kept.values()} == {True, False}
+
+
+def test_what_the_budget_left_out_says_so_and_a_restart_counts_the_same_alerts(
+    batch: Absorbed, intake: Intake, tmp_path: Path
+) -> None:
+    costs = Costs(alert_budget_per_day=20, false_positive=0.1)
+    sure = Lineup(epoch=Epoch(1), slots=(Slot(id=SlotId("all"), incumbent=NEW),))
+    host, exploring = Fixed(), ExplorationRules(share=0.3, loss_max=1_000.0)
+    before = Ration(AlertRules())
+    made = decide(batch, STREAM, intake.feature_names, sure, host, costs, exploring, before, now=5)
+    over = [d for d in made.decisions if d.over_budget]
+    raised = sum(made.ration.raised.values())
+    assert raised == 24 < len(over)  # 1.2 x 20
+    assert all(d.action == "approve" and not d.reasons for d in over)
+    lane = Journal(tmp_path / "lane-0")
+    lane.set_columns(columns_of(intake, sure))
+    lane.append_decisions(made.rows)
+    lane.append_decisions(made.rows)  # the same batch, tried again
+    lane.close()
+    day = min(made.ration.raised)
+    assert alerts_raised(tmp_path, day, {0: ROWS}) == made.ration.raised
+    first_ten = [i for i, d in enumerate(made.decisions) if not d.over_budget][:10]
+    by_offset = batch.transactions.offset[first_ten].max() + 1
+    uncommitted = sum(alerts_raised(tmp_path, day, {0: int(by_offset)}).values())
+    assert 10 <= uncommitted < raised
+    assert alerts_raised(tmp_path, day, {1: ROWS}) == {day: 0}

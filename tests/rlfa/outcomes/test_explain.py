@@ -25,6 +25,7 @@ from rlfa.hosts.scoring import InlineHost
 from rlfa.lanes.intake import intake_of
 from rlfa.lanes.step import judge
 from rlfa.lineup.actions import ACTIONS, combine
+from rlfa.lineup.budget import AlertRules, Ration
 from rlfa.lineup.exploration import ExplorationRules, explore
 from rlfa.lineup.plan import read_plan
 from rlfa.lineup.segments import fields_of
@@ -88,6 +89,10 @@ def decide_days(service: Service) -> None:
     actions, amounts = np.full(2 * ROWS, ACTIONS.index("review"), np.int8), np.full(2 * ROWS, 12.5)
     actions[::2] = ACTIONS.index("decline")
     taken = explore(actions, amounts, hashes, ExplorationRules(share=0.3), 0.9)
+    over = np.arange(2 * ROWS) % 8 == OVER
+    floor = np.where(over, score.astype(np.float32) + 0.25, score.astype(np.float32) * 0.5)
+    floor[2 * ROWS - OVER] = np.inf
+    over[2 * ROWS - OVER] = True
     rows = Journal(service.journals / "lane-0")
     rows.set_columns(Columns(names, tuple(service.spec.entities), tuple(plan.lineup.agents)))
     rows.append_decisions(
@@ -103,10 +108,12 @@ def decide_days(service: Service) -> None:
             logits=logits,
             voted=np.isfinite(logits),
             score=score.astype(np.float32),
-            action=taken.action,
+            action=np.where(over, np.int8(0), taken.action),
             propensity=taken.propensity,
             explored=taken.explored,
             covered=taken.covered,
+            floor=floor,
+            over_budget=over,
             degraded=degraded,
             epoch=1,
         )
@@ -115,6 +122,7 @@ def decide_days(service: Service) -> None:
     log.close_day(service.journals, service.outcomes, DECIDED, 0)
 
 
+OVER = 5  # of every eight rows the one that the alert budget leaves out
 TRIED = Epoch(2)
 SHARE = 0.4
 
@@ -148,7 +156,7 @@ def decide_on_trial(service: Service) -> Lineup:
     )
     host = InlineHost(names)
     host.load(plan.refs)
-    judged = judge(rows, lineup, host, Costs(), ExplorationRules())
+    judged = judge(rows, lineup, host, Costs(), ExplorationRules(), Ration(AlertRules()))
     lane = Journal(service.journals / "lane-0")
     lane.set_columns(Columns(names, tuple(service.spec.entities), tuple(lineup.agents)))
     lane.append_decisions(
@@ -168,6 +176,8 @@ def decide_on_trial(service: Service) -> Lineup:
             propensity=judged.taken.propensity,
             explored=judged.taken.explored,
             covered=judged.taken.covered,
+            floor=judged.alerts.floor,
+            over_budget=judged.alerts.over_budget,
             degraded=judged.degraded,
             epoch=TRIED,
         )
@@ -222,6 +232,29 @@ def test_a_draw_that_comes_out_differently_does_not_agree(service: Service) -> N
     settings.write_text(text.format(1))
     found = [explain_again(load_service(settings), tx, None) for tx in rows[:8]]
     assert {e.agreement == "differs" for e in found if e.explored_again != e.explored} == {True}
+
+
+def test_what_the_alert_budget_left_out_comes_out_again(service: Service) -> None:
+    left_out, raised, late = (explain_again(service, f"tx-{i}", None) for i in (OVER, 7, 2 * ROWS - OVER))
+    assert left_out.budget is not None
+    assert raised.budget is not None
+    assert late.budget is not None
+    assert (left_out.action, left_out.budget.over, left_out.budget.over_again) == ("approve", True, True)
+    assert left_out.budget.worth == left_out.score
+    assert left_out.budget.floor == pytest.approx(left_out.score + 0.25)
+    assert (raised.action, raised.budget.over, raised.budget.over_again) == ("review", False, False)
+    assert (late.budget.stopped, late.budget.floor, late.budget.over_again) == (True, None, True)
+    assert all(e.agrees for e in (left_out, raised, late))
+    assert "alert budget: worth" in run(service, f"tx-{OVER}").stdout
+    assert "the hard stop of the day" in run(service, f"tx-{2 * ROWS - OVER}").stdout
+
+
+def test_a_floor_that_does_not_make_the_decision_does_not_agree(service: Service) -> None:
+    found = find(service.journals, service.outcomes, f"tx-{OVER}")
+    forged = Kept(row={**found.row, "floor": 0.0}, kept_in="journal")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("rlfa.cli.explain.find", lambda *_: forged)
+        assert explain_again(service, f"tx-{OVER}", None).agreement == "differs"
 
 
 def test_an_agent_that_was_away_stays_away(service: Service) -> None:
@@ -280,7 +313,7 @@ def test_a_log_that_was_changed_afterwards_does_not_agree(service: Service) -> N
         narrow = {
             n: table[n].to_numpy(zero_copy_only=False)
             for n in ("tx_hash", "partition", "offset", "event_time", "amount", "action", "propensity", "explored",
-                      "covered", "degraded")
+                      "covered", "floor", "over_budget", "degraded")
         }  # fmt: skip
         forged = table["score"].to_numpy() * np.float32(0.99)
         lane.append_decisions(DecisionRows(tx_id=table["tx_id"].to_pylist(), score=forged, epoch=1, **narrow, **wide))

@@ -32,6 +32,8 @@ def rows(offsets: list[int], times: list[int], logit: float = 0.5, agents: int =
         propensity=np.ones(n),
         explored=np.zeros(n, np.bool_),
         covered=np.ones(n, np.bool_),
+        floor=np.full(n, np.nan),
+        over_budget=np.zeros(n, np.bool_),
         degraded=np.zeros(n, np.bool_),
         epoch=1,
     )

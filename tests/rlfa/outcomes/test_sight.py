@@ -50,6 +50,8 @@ def close(tmp_path: Path, *, declines_hide: bool) -> Path:
             propensity=propensity,
             explored=explored,
             covered=covered,
+            floor=np.full(len(ROWS), np.nan),
+            over_budget=np.zeros(len(ROWS), np.bool_),
             degraded=np.zeros(n, np.bool_),
             epoch=1,
         )
