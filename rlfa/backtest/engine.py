@@ -23,12 +23,13 @@ from rlfa.backtest.played import Played
 from rlfa.config import Service
 from rlfa.errors import RlfaError
 from rlfa.free_agency.front_office import FrontOffice, requests_of
+from rlfa.free_agency.state import Request
 from rlfa.hosts.scoring import InlineHost
 from rlfa.lanes.step import judge
 from rlfa.lineup.budget import Ration
 from rlfa.lineup.plan import write_plan
 from rlfa.lineup.segments import fields_of
-from rlfa.lineup.slots import DAY_MS, Day, EventTime
+from rlfa.lineup.slots import DAY_MS, Day, EventTime, SlotId
 from rlfa.lineup.voting import Rows
 from rlfa.outcomes import log
 from rlfa.store.ledger import Ledger
@@ -257,9 +258,12 @@ class _Game:
                 cohort = log.cohort_of(table, day, self.office.state.segments, self._categorical)
                 events = self.office.take(cohort, now, self.wall_ms())
                 for slot, request in requests_of(events):
-                    self.office.hand_in(fulfil(self.service, self.office.order(slot, request)), self.wall_ms())
+                    self._train(slot, request, now)
         if self.office.state.lineup != before:
             self._take_lineup()
+
+    def _train(self, slot: SlotId, request: Request, now: EventTime) -> None:
+        self.office.hand_in(fulfil(self.service, self.office.order(slot, request)), now, self.wall_ms())
 
     def _take_lineup(self) -> None:
         self.host.load(self.office.plan(self.office.state.lineup).refs)

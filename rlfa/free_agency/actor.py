@@ -102,10 +102,10 @@ class ManagerActor:
 
     def _advance(self) -> bool:
         """Take one step of whatever is due; False when nothing is."""
-        self._collect()
         now = self._event_time()
         if now is None:
             return False
+        self._collect(now)
         if self._obey(now):
             return True
         closed = [day for day in log.closed_days(self._service.outcomes) if day > self._office.state.day]
@@ -193,14 +193,18 @@ class ManagerActor:
         self._orders[train_candidate.remote(self._service, order)] = request
         logger().info("training_ordered", slot=slot, family=request.family, rows=len(order.days))
 
-    def _collect(self) -> None:
+    def _collect(self, now: EventTime) -> None:
         """Take in what the trainers have finished; a trainer that died is a failed training."""
+        before = self._office.state.lineup
         done, _ = ray.wait(list(self._orders), num_returns=len(self._orders), timeout=0) if self._orders else ([], [])
         for reference in done:
-            candidate = self._office.hand_in(self._delivery(reference), _wall_ms())
+            candidate = self._office.hand_in(self._delivery(reference), now, _wall_ms())
             del self._orders[reference]
             self._submit_next()
             logger().info("training_ended", slot=candidate.slot, agent=candidate.agent, error=candidate.error)
+        if self._office.state.lineup != before:
+            self._push(self._office.state.lineup)
+            self._publish()
 
     def _delivery(self, reference: ray.ObjectRef[Delivery]) -> Delivery:
         request = self._orders[reference]

@@ -183,6 +183,8 @@ class Promoted(_Event, frozen=True, kw_only=True):
 class Renewed(_Event, frozen=True, kw_only=True):
     """The same genome, trained on newer days, took the slot without a probation; its predecessor is on the bench."""
 
+    request: str
+    offline: OfflineResult | None
     replaced: AgentId
     since: Day
     """The day that event time had reached: from about then on it decides."""

@@ -15,15 +15,17 @@ from agents.genome import Genome
 from rlfa.config import Service
 from rlfa.free_agency.events import Event, TrainingRequested
 from rlfa.free_agency.limits import watched_in
-from rlfa.free_agency.manager import step
+from rlfa.free_agency.manager import in_epoch, step
 from rlfa.free_agency.manual import obey
 from rlfa.free_agency.policies.policy import Policy
 from rlfa.free_agency.policies.registry import policy_of
+from rlfa.free_agency.renewal import seat_renewal
 from rlfa.free_agency.scouting import BanditScout, Scout
 from rlfa.free_agency.state import Candidate, ManagerState, Request
+from rlfa.free_agency.turn import Moment
 from rlfa.free_agency.unlabelled import UnlabelledDays, first_day_of, seen_through
 from rlfa.lineup.plan import Plan
-from rlfa.lineup.slots import AgentId, Day, EventTime, Lineup, SlotId
+from rlfa.lineup.slots import AgentId, Day, EventTime, Lineup, SlotId, day_of
 from rlfa.outcomes import log
 from rlfa.outcomes.cohorts import Cohort
 from rlfa.outcomes.scored import ScoredDay, read_scored
@@ -196,11 +198,39 @@ class FrontOffice:
             segment=vacant.segment,
         )
 
-    def hand_in(self, delivery: Delivery, recorded_at: int) -> Candidate:
-        """Record a delivered agent for the next step; one whose id is taken by other weights is a failed training."""
+    def hand_in(self, delivery: Delivery, now: EventTime, recorded_at: int) -> Candidate:
+        """Record a delivered agent: a renewal takes its slot at once, any other waits for the next step.
+
+        One whose id is taken by other weights is a failed training.
+
+        Args:
+            delivery: from a trainer.
+            now: event time that the stream has reached, ms UTC.
+            recorded_at: wall clock, ms UTC.
+
+        Raises:
+            StoreError: the store is away; nothing has changed.
+        """
         candidate = self._kept(delivery, recorded_at)
-        self.delivered.append(candidate)
+        wanted = candidate.request in {request.id for request in self.state.requests}
+        # One that isn't wanted any more has its slot already: the write that seated it had lost its answer.
+        if wanted and not self._seat(candidate, now, recorded_at):
+            self.delivered.append(candidate)
         return candidate
+
+    def _seat(self, candidate: Candidate, now: EventTime, recorded_at: int) -> bool:
+        """Whether it was a renewal that has its slot now."""
+        at = Moment(day=self.state.day, today=day_of(now), rules=self.service.settings.free_agency)
+        state, events = in_epoch(self.state, *seat_renewal(self.state, candidate, at), at)
+        if not events:
+            return False
+        entries = entries_of(
+            events, state, at=now, recorded_at=recorded_at, policy=self.policy.name, step=candidate.request
+        )
+        with self.store.transaction() as session:
+            Ledger(session).append(entries)
+        self.state = state
+        return True
 
     def _genome(self, agents: Agents, request: Request) -> Genome:
         if request.genome_of:

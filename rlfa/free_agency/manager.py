@@ -16,7 +16,7 @@ from rlfa.free_agency.payoffs import take_payoffs
 from rlfa.free_agency.play import play
 from rlfa.free_agency.policies.policy import Policy
 from rlfa.free_agency.policies.registry import policy_of
-from rlfa.free_agency.renewal import order_renewals, take_renewals
+from rlfa.free_agency.renewal import order_renewals
 from rlfa.free_agency.rules import FreeAgencyRules
 from rlfa.free_agency.scouting import Scout
 from rlfa.free_agency.signing import drop_stale, sign_candidates, start_probations
@@ -45,7 +45,6 @@ _PARTS: tuple[Part, ...] = (
     roll_back,
     enforce_limits,
     sign_candidates,
-    take_renewals,
     drop_stale,
     note_drift,
     play,

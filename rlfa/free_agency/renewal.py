@@ -12,30 +12,29 @@ from msgspec.structs import replace
 
 from rlfa.free_agency.events import Event, Renewed, TrainingRequested
 from rlfa.free_agency.moves import bench_until, swap_in
-from rlfa.free_agency.state import FreeAgent, ManagerState, Request, SlotState
-from rlfa.free_agency.turn import Turn
+from rlfa.free_agency.state import Candidate, ManagerState, Request, SlotState
+from rlfa.free_agency.turn import Moment, Turn
 from rlfa.lineup.hedge import Hedge
 from rlfa.lineup.slots import AgentId
+from rlfa.trainers.offline_gate import passes
 
 SUFFIX = "/renewal"  # of the request's id: who comes back from it needs no probation
 
 
-def take_renewals(state: ManagerState, turn: Turn) -> tuple[ManagerState, tuple[Event, ...]]:
-    """Seat what came back from renewals and passed the gate; it has its predecessor's weight and its standing."""
-    if turn.rules.swaps.freeze:
+def seat_renewal(state: ManagerState, candidate: Candidate, at: Moment) -> tuple[ManagerState, tuple[Event, ...]]:
+    """Seat what came back from a renewal and passed the gate, with its predecessor's weight and standing.
+
+    It waits for no cohort: it has nothing to prove that one could show, and each day makes it older. Whatever else came
+    back, or meets a challenger or a freeze, changes nothing here: the next step signs it like any candidate.
+    """
+    slot = next((s for s in state.slots if s.id == candidate.slot), None)
+    frozen = state.frozen or at.rules.swaps.freeze
+    if slot is None or frozen or slot.probations or not _may_sit(candidate, state, at):
         return state, ()
-    back = {c.agent for c in turn.candidates if c.request.endswith(SUFFIX)}
-    slots, events, hedge = list[SlotState](), list[Event](), state.hedge
-    for slot in state.slots:
-        newer = next((f for f in slot.pool if f.agent in back), None)
-        if newer is None or slot.probations:
-            slots.append(slot)
-            continue
-        seated, of_swap = _seated(slot, newer, state, turn)
-        hedge = _renamed(hedge, slot.incumbent, newer.agent)
-        slots.append(seated)
-        events += of_swap
-    return replace(state, slots=tuple(slots), hedge=hedge), tuple(events)
+    slot = replace(slot, requests=tuple(r for r in slot.requests if r.id != candidate.request))
+    seated, events = _seated(slot, candidate, state, at)
+    hedge = _renamed(state.hedge, slot.incumbent, candidate.agent)
+    return replace(state, slots=tuple(seated if s.id == slot.id else s for s in state.slots), hedge=hedge), events
 
 
 def order_renewals(state: ManagerState, turn: Turn) -> tuple[ManagerState, tuple[Event, ...]]:
@@ -57,17 +56,28 @@ def order_renewals(state: ManagerState, turn: Turn) -> tuple[ManagerState, tuple
     return replace(state, slots=tuple(slots)), tuple(events)
 
 
-def _seated(slot: SlotState, newer: FreeAgent, state: ManagerState, turn: Turn) -> tuple[SlotState, tuple[Event, ...]]:
-    taken, others = swap_in(slot, newer.agent, newer.family, state, turn)
+def _may_sit(candidate: Candidate, state: ManagerState, at: Moment) -> bool:
+    asked = candidate.request in {r.id for r in state.requests} and candidate.request.endswith(SUFFIX)
+    known = candidate.agent in {*state.lineup.agents, *(f.agent for s in state.slots for f in s.pool)}
+    passed = candidate.offline is None or passes(candidate.offline, at.rules.scout.gate_margin)
+    return asked and bool(candidate.agent) and not candidate.error and not known and passed
+
+
+def _seated(
+    slot: SlotState, candidate: Candidate, state: ManagerState, at: Moment
+) -> tuple[SlotState, tuple[Event, ...]]:
+    taken, others = swap_in(slot, candidate.agent, candidate.family, state, at)
     renewed = Renewed(
-        day=turn.day,
+        day=at.day,
         epoch=taken.since_epoch,
         slot=slot.id,
-        agent=newer.agent,
-        reason=f"{newer.family} again, trained up to day {turn.day}: it passed the offline gate",
+        agent=candidate.agent,
+        reason=f"{candidate.family} again on the newest window: it passed the offline gate",
+        request=candidate.request,
+        offline=candidate.offline,
         replaced=slot.incumbent,
-        since=turn.today,
-        bench_until=bench_until(turn),
+        since=at.today,
+        bench_until=bench_until(at),
     )
     kept = replace(taken, watch=slot.watch, quiet_since=slot.quiet_since, swapped=slot.swapped)
     return kept, (renewed, *others)

@@ -108,8 +108,10 @@ def _seat_after(seat: Seat, event: ev.Event) -> Seat:
             return _in_stage(seat, event.agent, "shadow", 0.0)
         case ev.EvidenceAdded():
             return _with_evidence(seat, event)
-        case ev.Promoted() | ev.Renewed():
+        case ev.Promoted():
             return _promoted(seat, event)
+        case ev.Renewed():
+            return _promoted(_without_training(seat, event.request), event)
         case ev.GuardStarted():
             return replace(seat, guard=event.bench)
         case ev.RolledBack():

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from rlfa.free_agency.events import Event, TrainingRequested
-from rlfa.free_agency.manager import initial_state, step
+from rlfa.free_agency.manager import in_epoch, initial_state, step
 from rlfa.free_agency.policies.policy import Policy
+from rlfa.free_agency.renewal import seat_renewal
 from rlfa.free_agency.rules import FreeAgencyRules
 from rlfa.free_agency.scouting import SeededScout
 from rlfa.free_agency.state import Candidate, ManagerState
-from rlfa.lineup.slots import DAY_MS, AgentId, EventTime, Slot, SlotId
+from rlfa.free_agency.turn import Moment
+from rlfa.lineup.slots import DAY_MS, AgentId, EventTime, Slot, SlotId, day_of
 from rlfa.outcomes.cohorts import Cohort
 from tests.rlfa.free_agency.builders import FIRST_DAY, cohort, drifted, scored
 
@@ -90,9 +92,21 @@ class Service:
             Candidate(slot=e.slot, family=e.family, request=e.request, agent=AgentId(f"{e.request}-{e.family}"))
             for e in ordered
         ]
+        new += self._seat_renewals(now)
         self.day += 1
         self.events += new
         return list(new)
+
+    def _seat_renewals(self, now: EventTime) -> tuple[Event, ...]:
+        """At once, as the front office does; the other candidates wait for the next step."""
+        at = Moment(day=self.state.day, today=day_of(now), rules=self.rules)
+        events, waiting = tuple[Event, ...](), list[Candidate]()
+        for candidate in self.candidates:
+            self.state, seated = in_epoch(self.state, *seat_renewal(self.state, candidate, at), at)
+            events += seated
+            waiting += [] if seated else [candidate]
+        self.candidates = waiting
+        return events
 
     def _cohort(self, day: int, skills: dict[str, float], seed: int, silent: set[str]) -> Cohort:
         segments = self.state.segments

@@ -23,8 +23,8 @@ def test_healthy_slot_is_renewed_on_schedule_without_a_probation() -> None:
     service.live(16)
     renewed = service.of(Renewed)
     days = [e.day for e in renewed]
-    assert len(renewed) == 3
-    assert all(later - earlier == 5 for earlier, later in pairwise(days)), "four days in the slot, one of training"
+    assert len(renewed) >= 3
+    assert all(later - earlier == 4 for earlier, later in pairwise(days)), "it waits for no cohort"
     assert not service.of(ProbationStarted, Promoted)
     assert isinstance(renewed[0], Renewed)
     assert renewed[0].replaced == "old"
@@ -71,7 +71,7 @@ def weighed(hedge: HedgeRules) -> Service:
     ]
     slots = tuple(replace(s, weight=h.weight) for s, h in zip(service.state.slots, held, strict=True))
     service.state = replace(service.state, hedge=Hedge(holdings=tuple(held)), slots=slots)
-    service.live(4)
+    service.live(3)
     assert not service.of(Renewed)
     return service
 
