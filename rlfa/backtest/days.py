@@ -17,6 +17,7 @@ from rlfa.outcomes import log
 from rlfa.outcomes.history import undecided
 from rlfa.outcomes.journal import Columns, DecisionRows, Journal, LabelRows, record_batch
 from rlfa.outcomes.scored import ScoredDay, scored_of
+from rlfa.outcomes.summaries import DaySummary, summarise
 from streams.codec import Transactions
 from streams.history import FRAUD, UNKNOWN, History
 
@@ -79,6 +80,20 @@ class OpenDays:
             return None
         rows = pa.concat_tables([self._table(part) for part in self._parts[day]], promote_options="default")
         return scored_of(rows, day, segments, categorical)
+
+    def summary(self, day: Day) -> DaySummary:
+        """An open day's features and scores without its labels."""
+        parts = self._parts[day]
+        rows = np.concatenate([part.rows for part in parts])
+        agents = {agent for part in parts if part.lineup for agent in part.lineup.agents}
+        logits = {agent: np.full(len(rows), np.nan, np.float32) for agent in sorted(agents)}
+        at = 0
+        for part in parts:
+            if part.judged and part.lineup:
+                for k, agent in enumerate(part.lineup.agents):
+                    logits[agent][at : at + len(part.rows)] = part.judged.logits[:, k]
+            at += len(part.rows)
+        return summarise(day, self.features.names, self.features.x[rows], logits)
 
     def keep_rest(self) -> None:
         """Journal the days that the history ends before they close, so that their decisions can be explained."""

@@ -212,6 +212,8 @@ class _Game:
             self._decide(rows[at:stop], day)
             self._judge(EventTime(int(times[stop - 1])))
             at = stop
+        if len(rows):
+            self.office.unlabelled.add(self.days.summary(day))
 
     def finished(self, first: Day) -> Played:
         """Everything so far, as columns."""

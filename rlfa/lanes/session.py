@@ -22,7 +22,7 @@ from rlfa.lanes.recovery import RecoveryError, TopicPartition, route
 from rlfa.lanes.step import Absorbed, Intake, columns_of, decide
 from rlfa.lineup.budget import Ration, Share
 from rlfa.lineup.plan import Plan
-from rlfa.lineup.slots import EventTime, day_of
+from rlfa.lineup.slots import EventTime, Lineup, day_of
 from rlfa.outcomes.journal import Journal
 from rlfa.outcomes.raised import alerts_raised
 from rlfa.telemetry import logger
@@ -41,13 +41,15 @@ LABEL_BATCH = 10_000
 class LaneStatus(msgspec.Struct, frozen=True, kw_only=True):
     """What a lane says of itself.
 
-    `event_time` is the event time up to which every transaction that the broker had is decided, ms UTC.
+    `event_time` is the event time up to which every transaction that the broker had is decided, ms UTC; `lineup` is who
+    decides and watches from the next batch on.
     """
 
     lane: int
     decided: int
     dead_letters: dict[str, int]
     epoch: int
+    lineup: Lineup
     event_time: int | None
     labels_waiting: int
     state_bytes: int
@@ -187,6 +189,7 @@ class Session:
             decided=self.decided,
             dead_letters=dict(self.dead),
             epoch=self.plan.lineup.epoch,
+            lineup=self.plan.lineup,
             event_time=self.intake.watermarks.newest(),
             labels_waiting=len(self.intake.queue),
             state_bytes=self.intake.state.memory_bytes,
