@@ -224,6 +224,7 @@ def load_service(path: Path) -> Service:
     _refuse_unfit_slots(settings, path)
     _refuse_unfit_segments(service, path)
     _refuse_split_entities(service, path)
+    _refuse_unknown_clusters(service, path)
     _ensure_writable(service.state, path)
     return service
 
@@ -317,6 +318,14 @@ def _refuse_split_entities(service: Service, path: Path) -> None:
     count = service.settings.lanes.count
     if count > 1 and len(service.spec.entities) > 1:
         raise ConfigError(f"{path} lanes.count", count, "1 while the stream has entities besides its key")
+
+
+def _refuse_unknown_clusters(service: Service, path: Path) -> None:
+    """A name that no entity has would make every fraud an observation of its own, and the error bound void."""
+    unknown = sorted(set(service.settings.free_agency.probation.cluster_entities) - set(service.spec.entities))
+    if unknown:
+        allowed = f"entities of the stream: {', '.join(service.spec.entities)}"
+        raise ConfigError(f"{path} free_agency.probation.cluster_entities", unknown, allowed)
 
 
 def _ensure_writable(folder: Path, path: Path) -> None:

@@ -10,11 +10,12 @@ from typing import Annotated
 import typer
 
 from rlfa.cluster import cluster, start_service
-from rlfa.config import load_service
+from rlfa.config import Service, load_service
 from rlfa.errors import RlfaError
 from rlfa.telemetry import configure_logs, logger
 
 CHECK_S = 0.5
+CLUSTERS = "free_agency.probation.cluster_entities"
 Config = Annotated[Path, typer.Option("--config", "-c", help="The service's settings.")]
 
 
@@ -25,6 +26,8 @@ def serve(config: Config = Path("rlfa.toml")) -> None:
     """
     service = load_service(config)
     configure_logs(service.settings.log_level)
+    if warning := cluster_warning(service):
+        typer.echo(warning, err=True)
     stopped = threading.Event()
     for sign in (signal.SIGINT, signal.SIGTERM):
         signal.signal(sign, lambda *_: stopped.set())
@@ -37,3 +40,10 @@ def serve(config: Config = Path("rlfa.toml")) -> None:
     if failure:
         raise RlfaError(failure)
     logger().info("service_stopped")
+
+
+def cluster_warning(service: Service) -> str:
+    """What the test's error bound rests on, where nobody said what fraud takes over; else empty."""
+    if service.settings.free_agency.probation.cluster_entities:
+        return ""
+    return f"{CLUSTERS}: none is named, so all count ({', '.join(service.spec.entities)}); name what fraud takes over"

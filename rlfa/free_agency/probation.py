@@ -14,7 +14,7 @@ from rlfa.free_agency.state import Probation
 from rlfa.lineup.slots import AgentId, Day
 from rlfa.outcomes.cohorts import Cohort
 from rlfa.rewards.budget import DailyThreshold, common_thresholds, ranking, stops
-from rlfa.rewards.paired_loss import PairedLosses, brier_loss, count_loss, pair
+from rlfa.rewards.paired_loss import PairedLosses, as_approval, brier_loss, count_loss, pair
 
 Verdict = Literal["wait", "promote", "worse", "futile", "limit", "unsafe"]
 Thresholds = dict[AgentId, tuple[DailyThreshold, ...]]
@@ -24,7 +24,8 @@ def advance(probation: Probation, cohort: Cohort, thresholds: Thresholds) -> tup
     """One closed cohort on.
 
     A challenger starts at the first cohort that it scored whole and for which both agents have thresholds
-    from the same earlier days. Once started, a cohort that it failed to score makes it unsafe.
+    from the same earlier days. Once started, a cohort that it failed to score makes it unsafe. A single row without an
+    agent's score counts as approved by it.
 
     Returns:
         The probation after it, and its losses; None where the cohort gave no evidence.
@@ -115,12 +116,12 @@ def _pair(
     if probation.rules.loss == "count":
         losses = [count_loss(fraud, stopped, probation.costs.kappa) for stopped in (incumbent, challenger)]
     else:
-        losses = [brier_loss(fraud, x, probation.rules.brier_genuine_weight) for x in logits]
+        losses = [brier_loss(fraud, as_approval(x), probation.rules.brier_genuine_weight) for x in logits]
     return pair(
         cohort,
         losses[0],
         losses[1],
-        scored=~np.isnan(logits[0]) & ~np.isnan(logits[1]),
+        scored=~np.isnan(logits[0]) | ~np.isnan(logits[1]),
         missing=int(np.isnan(logits[1]).sum()),
         clusters=probation.rules.cluster_entities,
         compromised=frozenset(probation.compromised),

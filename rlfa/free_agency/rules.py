@@ -64,7 +64,8 @@ class ProbationRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     cluster_entities: tuple[str, ...] = ()
     """Entities that get compromised and make one observation; empty: all entities of the stream, the safe
     choice. One with few members (a handful of terminals) soon silences the rest: name those that fraud really
-    takes over."""
+    takes over. Cards taken in one attack that share none of these entities count as so many observations, and alpha no
+    longer holds (37% of equal challengers promoted in a simulation): name what such an attack goes through as well."""
     threshold_days: Annotated[int, Meta(ge=1, le=90)] = 7
     """Closed days before a cohort whose daily thresholds are averaged for it."""
     frauds_min: Annotated[int, Meta(ge=1, le=1_000_000)] = 30
@@ -180,7 +181,8 @@ class SwapLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     """How often who decides may change."""
 
     freeze: bool = False
-    """Promote nobody, roll nothing back and scout nobody, except by hand; tests go on collecting evidence."""
+    """Promote nobody, roll nothing back, scout nobody and leave the lanes' weights alone, except by hand; tests and
+    weights go on collecting what they learn from, and it counts when the freeze ends."""
     days_between: Annotated[int, Meta(ge=0, le=3650)] = 7
     """Days between two swaps of one slot."""
     per_day: Annotated[int, Meta(ge=1, le=1000)] = 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,13 +15,14 @@ from rlfa.free_agency.turn import Turn
 from rlfa.lineup.hedge import Hedge, HedgeRules, Holding, has_moved, normalised, seated, spread, update
 from rlfa.lineup.slots import AgentId, Epoch
 from rlfa.outcomes.cohorts import Cohort
-from rlfa.rewards.paired_loss import brier_loss
+from rlfa.rewards.paired_loss import as_approval, brier_loss
 
 
 def take_weights(state: ManagerState, turn: Turn) -> tuple[ManagerState, tuple[Event, ...]]:
     """One Hedge update by the cohort, and a new epoch where the lanes' weights are too far from it.
 
-    Agents compete for weight within their segment: losses on different transactions can't be compared.
+    Agents compete for weight within their segment: losses on different transactions can't be compared. A freeze holds
+    the lanes' weights; the losses are taken all the same, and count when it ends.
     """
     rules = turn.rules.hedge
     played = {s.id: s.weight for s in state.slots}
@@ -29,7 +31,7 @@ def take_weights(state: ManagerState, turn: Turn) -> tuple[ManagerState, tuple[E
         slots = [s for s in state.slots if s.segment == segment]
         hedge = _after(hedge, segment, slots, turn, rules)
     state = replace(state, hedge=hedge)
-    if not has_moved(hedge, played, rules.step_min):
+    if turn.rules.swaps.freeze or not has_moved(hedge, played, rules.step_min):
         return state, ()
     return _changed(state, turn)
 
@@ -37,7 +39,9 @@ def take_weights(state: ManagerState, turn: Turn) -> tuple[ManagerState, tuple[E
 def mean_losses(
     cohort: Cohort, agents: Sequence[AgentId], missing_share_max: float, genuine_weight: float
 ) -> NDArray[np.float64]:
-    """Mean weighted squared error per agent, on the rows that all of those compared have scored.
+    """Mean weighted squared error per agent, on the rows that any of those compared has scored.
+
+    A row that an agent left without a score counts as its approval: silence where it would be wrong must not pay.
 
     Args:
         cohort: of n rows.
@@ -46,20 +50,19 @@ def mean_losses(
         genuine_weight: of a genuine row; frauds weigh 1.
 
     Returns:
-        float64[k], NaN for an agent that scored too few.
+        float64[k], NaN for an agent that scored too few; the same to the last digit in any order of rows.
     """
     logits = [cohort.logits_of(a) for a in agents]
     scored = [~np.isnan(x) for x in logits]
     rows = np.logical_or.reduce(scored)
     there = [bool(rows.any()) and (rows & ~s).sum() <= missing_share_max * rows.sum() for s in scored]
-    common = np.logical_and.reduce([rows, *(s for s, is_there in zip(scored, there, strict=True) if is_there)])
-    weight = cohort.weight
-    common &= weight > 0
+    weight = np.where(rows, cohort.weight, 0.0)
+    total = math.fsum(weight)
     losses = np.full(len(agents), np.nan)
     for k, is_there in enumerate(there):
-        if is_there and common.any():
-            loss = brier_loss(cohort.fraud[common], logits[k][common], genuine_weight)
-            losses[k] = np.average(loss, weights=weight[common])
+        if is_there and total > 0:
+            loss = brier_loss(cohort.fraud, as_approval(logits[k]), genuine_weight)
+            losses[k] = math.fsum(loss * weight) / total
     return losses
 
 

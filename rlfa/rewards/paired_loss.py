@@ -22,7 +22,7 @@ class PairedLosses:
             for the challenger. Observations of 0 and with no margin are left out: a bet on them wins and
             loses nothing.
         margin: float64[m], the gain asked for by the futility test.
-        rows: scored by both.
+        rows: scored by either.
         missing: rows without a score of the challenger.
         frauds: compromised entities seen for the first time in this probation.
         wins: compromised entities that only the challenger caught.
@@ -52,7 +52,7 @@ def brier_loss(fraud: NDArray[np.bool_], logits: NDArray[np.float32], genuine_we
 
     Args:
         fraud: bool[n].
-        logits: float32[n].
+        logits: float32[n]; -inf is the probability 0.
         genuine_weight: w0 in (0, 1]; frauds weigh 1.
 
     Returns:
@@ -61,6 +61,11 @@ def brier_loss(fraud: NDArray[np.bool_], logits: NDArray[np.float32], genuine_we
     s = probability(logits)
     shifted = s / (s + genuine_weight * (1.0 - s))
     return np.where(fraud, 1.0, genuine_weight) * (fraud - shifted) ** 2
+
+
+def as_approval(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """float32[n] with -inf, the probability 0, where there is no score: a proper loss then pays nobody for silence."""
+    return np.where(np.isnan(logits), np.float32(-np.inf), logits)
 
 
 def pair(
@@ -83,6 +88,9 @@ def pair(
     fraud row speaks only if none of its entities has spoken before, a genuine one if it is its customer's
     first that disagrees; for a dense loss the customer's mean speaks.
 
+    An agent that gives no score for a row approves it. Dropping such rows for both, as the reference's §3.4 does, lets
+    an agent leave out the rows just under its threshold, which it would lose, and win by what is left.
+
     The futility test asks for `gain_min` at each newly compromised entity and 0 elsewhere. Its mean over rows
     is the gain times the true rate of such entities, so that no rate has to be guessed.
 
@@ -96,7 +104,7 @@ def pair(
         cohort: n rows.
         incumbent: float64[n], losses in [0, 1]; where the truth wasn't seen, as if the row were a fraud.
         challenger: float64[n], likewise.
-        scored: bool[n], rows with a score of both; the others are dropped for both.
+        scored: bool[n], rows with a score of either; the others are dropped.
         missing: rows without a score of the challenger.
         clusters: names of the entities that get compromised; empty means all of the stream's.
         compromised: entity keys that have counted as fraud in this probation.

@@ -43,18 +43,19 @@ def compare_offline(
         amount: float64[n].
         fraud: bool[n], matured.
         candidate: float32[n], logits.
-        incumbent: float32[n], logits; rows that either gave no score for are dropped for both.
+        incumbent: float32[n], logits; an agent approves what it gave no score for, and what
+            neither scored is dropped.
         costs: with the budget.
         weight: float64[n], how many rows each stands for, 0 where its truth isn't known; None: one each. The budget is
             spent on all rows alike.
         share: of the stream's rows that these are: a segment has so much of the budget.
     """
     weight = np.ones(len(fraud)) if weight is None else weight
-    both = np.isfinite(candidate) & np.isfinite(incumbent)
+    scored = np.isfinite(candidate) | np.isfinite(incumbent)
     days = event_time // DAY_MS
     caught, loss = [0.0, 0.0], [0.0, 0.0]
-    for day in np.unique(days[both]):
-        rows = both & (days == day)
+    for day in np.unique(days[scored]):
+        rows = scored & (days == day)
         for agent, logits in enumerate((candidate, incumbent)):
             stopped = _within_budget(logits[rows], amount[rows], Day(int(day)), costs, share)
             caught[agent] += float((weight[rows] * (stopped & fraud[rows])).sum())
@@ -62,8 +63,8 @@ def compare_offline(
     return OfflineResult(
         day_from=int(days.min()),
         day_to=int(days.max()),
-        rows=int(both.sum()),
-        frauds=round(float((weight * (fraud & both)).sum())),
+        rows=int(scored.sum()),
+        frauds=round(float((weight * (fraud & scored)).sum())),
         caught_candidate=round(caught[0]),
         caught_incumbent=round(caught[1]),
         loss_candidate=loss[0],

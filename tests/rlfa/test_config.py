@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from rlfa.cli.serve import cluster_warning
 from rlfa.config import load_service, parse_settings
 from rlfa.errors import ConfigError, RlfaError
 from streams.errors import StreamsError
@@ -53,6 +54,22 @@ def test_a_stream_spec_with_an_unknown_key_is_refused(tmp_path: Path) -> None:
 def test_several_lanes_are_refused_while_windows_cross_them(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"lanes.count: found 2, allowed: 1 while"):
         load_service(files(tmp_path, "[lanes]\ncount = 2"))
+
+
+def test_a_cluster_entity_that_the_stream_does_not_have_is_refused(tmp_path: Path) -> None:
+    clusters = "[free_agency.probation]\ncluster_entities = ['{}']"
+    with pytest.raises(
+        ConfigError, match=r"cluster_entities: found \['colour'\], allowed: entities of the stream: cust"
+    ):
+        load_service(files(tmp_path, clusters.format("colour")))
+    named = load_service(files(tmp_path, clusters.format("customer")))
+    assert named.settings.free_agency.probation.cluster_entities == ("customer",)
+
+
+def test_serving_warns_where_nobody_said_what_fraud_takes_over(tmp_path: Path) -> None:
+    assert "cluster_entities: none is named, so all count (customer" in cluster_warning(load_service(files(tmp_path)))
+    named = "[free_agency.probation]\ncluster_entities = ['customer']"
+    assert cluster_warning(load_service(files(tmp_path, named))) == ""
 
 
 GENOMES = "[genomes.one]\n[genomes.same]\n[genomes.other]\nseed = 1\n"

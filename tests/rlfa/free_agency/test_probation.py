@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from rlfa.free_agency.evalue import EValue
 from rlfa.free_agency.probation import advance, explain, verdict
@@ -69,6 +72,75 @@ def test_challenger_that_fails_to_score_once_started_is_unsafe() -> None:
 def test_challenger_that_never_joins_is_unsafe() -> None:
     late = day_of_both(FIRST_DAY + RULES.joining_days_max, missing=1.0)
     assert verdict(after(probation(), late)) == "unsafe"
+
+
+def withholding(day: Cohort, where: NDArray[np.bool_]) -> Cohort:
+    """The same day, on which the challenger gave no score for some rows."""
+    new = AgentId("new")
+    return replace(day, logits={**day.logits, new: np.where(where, np.float32(np.nan), day.logits[new])})
+
+
+def missed_and_just_under(day: Cohort, share: float = 0.01) -> NDArray[np.bool_]:
+    """The share of its rows that a challenger would withhold: those just under the threshold of 2.0."""
+    x = day.logits[AgentId("new")]
+    under = np.where(x <= 2.0, x, -np.inf)
+    rows = np.zeros(len(day), np.bool_)
+    rows[np.argsort(under)[-round(share * len(day)) :]] = True
+    return rows
+
+
+def alike(seed: int) -> Cohort:
+    """A day with much fraud and two agents that are equally good."""
+    return cohort(FIRST_DAY, {"old": 2.0, "new": 2.0}, seed=seed, rows=2_000, frauds=300)
+
+
+def test_a_challenger_gains_nothing_by_silence_just_under_its_threshold() -> None:
+    for seed in range(5):
+        day = alike(seed)
+        silent = withholding(day, missed_and_just_under(day))
+        honest, withheld = after(probation(), day), after(probation(), silent)
+        assert withheld.missing == 20
+        assert (withheld.e, withheld.wins, withheld.losses) == (honest.e, honest.wins, honest.losses)
+
+
+def test_dropping_those_rows_for_both_would_pay_it() -> None:
+    """What the reference's §3.4 says, beside ours: why we count silence as approval."""
+    gained = []
+    for seed in range(5):
+        day = alike(seed)
+        rows = missed_and_just_under(day)
+        kept = {n: getattr(day, n)[~rows] for n in ("tx_hash", "event_time", "amount", "fraud", "score", "stopped")}
+        wide = {n: {k: v[~rows] for k, v in getattr(day, n).items()} for n in ("entities", "logits")}
+        dropped, honest = after(probation(), replace(day, **kept, **wide)), after(probation(), day)
+        gained.append((dropped.wins - dropped.losses) - (honest.wins - honest.losses))
+    assert min(gained) > 0
+
+
+def test_silence_of_the_incumbent_counts_as_its_approval_too() -> None:
+    day = alike(0)
+    x = day.logits[AgentId("old")]
+    quiet = replace(day, logits={**day.logits, AgentId("old"): np.where(x > 2.0, np.float32(np.nan), x)})
+    got = after(probation(), quiet)
+    assert got.losses == 0
+    assert got.wins > after(probation(), day).wins
+
+
+def test_silence_is_the_probability_0_for_a_proper_loss_and_pays_nobody() -> None:
+    under = FreeAgencyRules(probation=ProbationRules(loss="brier"))
+    for seed in range(5):
+        day = calibrated(alike(seed))
+        silent = withholding(day, missed_and_just_under(day))
+        honest, withheld = (after(probation(under), d) for d in (day, silent))
+        assert withheld.e.log_up < honest.e.log_up
+
+
+def calibrated(day: Cohort) -> Cohort:
+    """Logits that mean what they say: the log of the odds, with frauds and genuine rows two apart at a deviation of 1.
+
+    Source: for equal variances the log of the odds is linear in the signal.
+    """
+    odds = np.log(300 / 1_700)
+    return replace(day, logits={a: (2.0 * x - 2.0 + odds).astype(np.float32) for a, x in day.logits.items()})
 
 
 def test_evidence_of_brier_losses_has_an_observation_for_every_customer() -> None:

@@ -3,8 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+import hypothesis.strategies as st
 import numpy as np
 import pytest
+from hypothesis import given
+from msgspec.structs import replace as structs_replace
 
 from rlfa.free_agency.events import EpochChanged, Event
 from rlfa.free_agency.manager import step
@@ -17,6 +20,7 @@ from rlfa.lineup.slots import DAY_MS, AgentId, EventTime, SlotId
 from rlfa.outcomes.cohorts import Cohort
 from tests.rlfa.free_agency.builders import FIRST_DAY, cohort, first_state, rules
 
+MOVING = rules(hedge=HedgeRules())
 FROZEN = rules(swaps=SwapLimits(freeze=True), hedge=HedgeRules())
 
 
@@ -26,7 +30,7 @@ def calibrated(day: Cohort) -> Cohort:
 
 
 def play(
-    state: ManagerState, skills: Sequence[dict[str, float]], under: FreeAgencyRules = FROZEN
+    state: ManagerState, skills: Sequence[dict[str, float]], under: FreeAgencyRules = MOVING
 ) -> tuple[ManagerState, list[Event]]:
     events: list[Event] = []
     for i, of_day in enumerate(skills, start=1):
@@ -71,7 +75,47 @@ def test_an_agent_without_scores_keeps_its_weight() -> None:
     assert sum(now.values()) == pytest.approx(1.0)
 
 
-def test_agents_are_compared_on_the_rows_that_all_of_them_scored() -> None:
+def test_a_freeze_holds_the_lanes_weights_and_what_was_learnt_meanwhile_counts_after_it() -> None:
+    skills = [{"a0": 4.0, "a1": 0.0}] * 20
+    free, _ = play(first_state(), skills)
+    frozen, events = play(first_state(), skills, FROZEN)
+    assert not [e for e in events if isinstance(e, EpochChanged)]
+    assert [s.weight for s in frozen.slots] == [1.0, 1.0]
+    assert frozen.hedge == free.hedge
+    thawed, events = play(frozen, skills[:1])
+    assert [e.epoch for e in events if isinstance(e, EpochChanged)] == [2]
+    assert thawed.slots[0].weight > 0.8
+
+
+def test_a_freeze_by_hand_holds_them_too() -> None:
+    frozen, events = play(structs_replace(first_state(), frozen=True), [{"a0": 4.0, "a1": 0.0}] * 20)
+    assert not [e for e in events if isinstance(e, EpochChanged)]
+    assert [s.weight for s in frozen.slots] == [1.0, 1.0]
+
+
+@given(order=st.permutations(range(60)), seed=st.integers(0, 20))
+def test_the_order_of_rows_changes_no_digit_of_a_loss(order: list[int], seed: int) -> None:
+    day = cohort(FIRST_DAY, {"x": 2.0, "y": 1.0}, seed=seed, missing=0.1)
+    columns = {n: getattr(day, n)[order] for n in ("tx_hash", "event_time", "amount", "fraud", "score", "stopped")}
+    wide = {n: {k: v[order] for k, v in getattr(day, n).items()} for n in ("entities", "logits")}
+    agents = [AgentId("x"), AgentId("y")]
+    mixed = mean_losses(replace(day, **columns, **wide), agents, 0.5, 0.02)
+    assert mixed.tobytes() == mean_losses(day, agents, 0.5, 0.02).tobytes()
+
+
+def test_an_agent_gains_no_weight_by_silence_where_it_would_be_wrong() -> None:
+    day = cohort(FIRST_DAY, {"x": 2.0, "y": 2.0}, rows=300, frauds=20)
+    x = day.logits[AgentId("x")]
+    wrong = day.fraud & (x < np.quantile(x[day.fraud], 0.3))
+    silent = replace(day, logits={**day.logits, AgentId("x"): np.where(wrong, np.float32(np.nan), x)})
+    agents = [AgentId("x"), AgentId("y")]
+    honest, withheld = (mean_losses(d, agents, 0.1, 0.02) for d in (day, silent))
+    assert wrong.any()
+    assert withheld[0] > honest[0]
+    assert withheld[1] == honest[1]
+
+
+def test_agents_are_compared_on_the_rows_that_any_of_them_scored() -> None:
     day = cohort(FIRST_DAY, {"x": 3.0, "y": 3.0}, rows=300, missing=0.05)
     logits = day.logits
     same = replace(day, logits={**logits, "x": logits["y"]})
@@ -84,7 +128,7 @@ def test_agents_are_compared_on_the_rows_that_all_of_them_scored() -> None:
 
 
 def test_without_a_learning_rate_and_a_share_nothing_ever_moves() -> None:
-    still = rules(swaps=SwapLimits(freeze=True), hedge=HedgeRules(eta=0.0, share=0.0))
+    still = rules(hedge=HedgeRules(eta=0.0, share=0.0))
     state, _ = play(first_state(), [{"a0": 4.0, "a1": 0.0}] * 6, still)
     assert [h.weight for h in state.hedge.holdings] == [0.5, 0.5]
 

@@ -99,7 +99,7 @@ def test_dense_loss_speaks_by_the_customers_mean() -> None:
     assert sorted(got.difference.tolist()) == pytest.approx([0.1, 0.3])
 
 
-def test_row_that_one_agent_did_not_score_is_dropped_for_both() -> None:
+def test_row_that_neither_agent_scored_is_dropped() -> None:
     got = pair_up(cohort([True, True], [1, 2]), [1, 1], [0, 0], scored=np.array([True, False]), missing=1)
     assert (got.rows, got.missing, got.frauds, got.wins) == (1, 1, 1, 1)
 

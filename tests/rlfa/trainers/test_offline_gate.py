@@ -50,7 +50,14 @@ def test_margin_forgives_a_small_deficit() -> None:
     assert passes(result, 0.05)
 
 
-def test_rows_without_a_score_of_both_are_dropped_for_both() -> None:
-    got = compare([np.nan, 1, 0], [3, np.nan, 1], [True, True, True], [1, 1, 1])
-    assert (got.rows, got.frauds) == (1, 1)
-    assert got.loss_candidate == got.loss_incumbent
+def test_an_agent_approves_what_it_gave_no_score_for_and_what_neither_scored_is_dropped() -> None:
+    got = compare([np.nan, 1, 0, np.nan], [3, np.nan, 1, np.nan], [True, True, True, True], [1, 1, 1, 1])
+    assert (got.rows, got.frauds) == (3, 3)
+    assert (got.caught_candidate, got.caught_incumbent) == (1, 1)
+
+
+def test_silence_just_under_the_threshold_does_not_help_a_candidate_through_the_gate() -> None:
+    incumbent, fraud = [9, 8, 7, 6], [True, True, False, True]
+    honest = compare([1, 9, 2, 8], incumbent, fraud, [1, 1, 1, 1])
+    silent = compare([1, 9, 2, np.nan], incumbent, fraud, [1, 1, 1, 1])
+    assert silent.loss_candidate == honest.loss_candidate == honest.loss_incumbent
