@@ -119,8 +119,8 @@ def times(column: pa.Array | None, spec: StreamSpec, first_row: int, rows: int) 
         return _whole(numbers(column), lambda steps: start + np.floor(steps * every))
     assert column is not None  # the spec's check: no time without time_every
     plain = column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
-    if table.time_format and _is_text(plain.type):
-        plain = pc.strptime(plain, format=table.time_format, unit="us", error_is_null=True)
+    if table.time_format and not pa.types.is_temporal(plain.type):
+        plain = pc.strptime(plain.cast(pa.string()), format=table.time_format, unit="us", error_is_null=True)
     if pa.types.is_temporal(plain.type):
         return _of_timestamps(plain)
     if spec.event_time_unit == "iso8601":

@@ -93,8 +93,8 @@ def open_table(path: Path) -> TableFile:
     except (OSError, pa.ArrowInvalid, UnicodeDecodeError) as error:
         raise HistoryError(str(path), str(error), "a readable table") from error
     twice = sorted({n for n in table.names if table.names.count(n) > 1})
-    if twice or "" in table.names:
-        raise HistoryError(str(path), twice or "a column without a name", "columns with names of their own")
+    if twice:
+        raise HistoryError(str(path), f"{', '.join(twice)} more than once", "columns with names of their own")
     return table
 
 
@@ -105,7 +105,8 @@ def _open_csv(path: Path) -> TableFile:
     names = next(csv.reader([line], delimiter=delimiter), [])
     if not names or 2 * sum(map(_is_number, names)) > len(names):
         raise HistoryError(f"{path} line 1", line[:60], "the names of the columns")
-    return TableFile(path, pa.schema([(n, pa.string()) for n in names]), None, delimiter)
+    # A column without a name is the row number that whoever wrote the file left in it.
+    return TableFile(path, pa.schema([(n, pa.string()) for n in names if n]), None, delimiter)
 
 
 def _is_number(text: str) -> bool:

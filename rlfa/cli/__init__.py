@@ -7,7 +7,21 @@ import sys
 import typer
 
 from agents.errors import AgentsError
-from rlfa.cli import agents, broker, by_hand, cohorts, demo, explain, replay, roster, serve, simulate, topics, train
+from rlfa.cli import (
+    agents,
+    broker,
+    by_hand,
+    cohorts,
+    demo,
+    explain,
+    replay,
+    roster,
+    serve,
+    simulate,
+    spec,
+    topics,
+    train,
+)
 from rlfa.errors import RlfaError
 from rlfa.telemetry import configure_logs
 from streams.errors import StreamsError
@@ -27,6 +41,7 @@ app.command()(broker.broker)
 app.add_typer(topics.app, name="topics")
 app.add_typer(by_hand.app, name="roster")
 app.add_typer(agents.app, name="agents")
+app.add_typer(spec.app, name="spec")
 app.command()(roster.ledger)
 app.command(name="cohorts")(cohorts.command)
 app.command(name="explain")(explain.command)

@@ -92,7 +92,7 @@ def test_a_table_is_read_as_its_rows_would_be(rows: list[dict[str, Any]], spec: 
 
 def test_a_file_of_many_batches_is_read_as_its_rows_would_be(spec: StreamSpec, tmp_path: Path) -> None:
     random = np.random.default_rng(0)
-    n = 40_000
+    n = 20_000
     drawn = (
         random.integers(1, NOW, n), random.integers(0, 10**7, n), random.normal(size=n), random.integers(0, 10**6, n),
     )  # fmt: skip
