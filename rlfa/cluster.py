@@ -36,6 +36,7 @@ from rlfa.lanes.actor import LaneActor
 from rlfa.lanes.intake import intake_of
 from rlfa.lanes.session import LaneStatus
 from rlfa.telemetry import logger
+from streams.spec import refuse_tables_only
 
 OBJECT_STORE_BYTES = 128 * 2**20  # batches pass through it only on their way to a remote host
 LOGICAL_CPUS = 64  # Ray's CPUs are tickets, not cores: lanes, hosts and trainers bound their own threads
@@ -149,8 +150,10 @@ def start_service(service: Service) -> RunningService:
 
     Raises:
         RlfaError: an actor can't be constructed: no lineup yet, an agent's weights are wrong, a folder isn't writable.
+        streams.errors.SpecError: a spec that only a table can be read with.
     """
     settings = service.settings
+    refuse_tables_only(service.spec, settings.stream)
     host = None
     if settings.hosts.remote_slots:
         options = RemoteHost.options(num_gpus=settings.hosts.gpus)  # type: ignore[attr-defined]  # made by Ray's decorator

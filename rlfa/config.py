@@ -20,7 +20,7 @@ from rlfa.free_agency.rules import FreeAgencyRules
 from rlfa.hosts.sealed import SealRules
 from rlfa.lineup.segments import SegmentError, check, fields_of
 from streams.kafka.settings import KafkaSettings
-from streams.spec import StreamSpec, load_spec, refuse_tables_only
+from streams.spec import StreamSpec, load_spec
 
 DAY_MS = 86_400_000
 
@@ -218,7 +218,6 @@ def load_service(path: Path) -> Service:
     settings = parse_settings(_read(path), str(path))
     root = path.resolve().parent
     service = Service(settings=settings, spec=load_spec(root / settings.stream), root=str(root))
-    refuse_tables_only(service.spec, str(root / settings.stream))
     _refuse_unfit_database(settings, path)
     policy_of(settings.free_agency)
     _refuse_unfit_slots(settings, path)

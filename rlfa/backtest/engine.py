@@ -26,6 +26,7 @@ from rlfa.free_agency.front_office import FrontOffice, requests_of
 from rlfa.free_agency.state import Request
 from rlfa.hosts.scoring import InlineHost
 from rlfa.lanes.step import judge
+from rlfa.lanes.watermarks import OK
 from rlfa.lineup.budget import Ration
 from rlfa.lineup.plan import write_plan
 from rlfa.lineup.segments import fields_of
@@ -229,6 +230,7 @@ class _Game:
             history=self.history,
             feature_names=self.features.names,
             x=self.features.x,
+            taken=self.features.verdict == OK,
             first_day=first,
             rows=np.concatenate([p.rows for p in self._played]),
             score=np.concatenate([p.score for p in self._played]),

@@ -22,6 +22,7 @@ class Played:
         history: all of it.
         feature_names: d names.
         x: float32[N, d], the features of every row; NaN where a row was refused.
+        taken: bool[N], the rows that a lane would have taken.
         first_day: that was played; the days before it trained the first lineup.
         rows: intp[n], the played rows of the history, ascending.
         score: float64[n], the lineup's.
@@ -35,6 +36,7 @@ class Played:
     history: History
     feature_names: tuple[str, ...]
     x: NDArray[np.float32]
+    taken: NDArray[np.bool_]
     first_day: Day
     rows: NDArray[np.intp]
     score: NDArray[np.float64]

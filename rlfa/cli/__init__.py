@@ -9,6 +9,7 @@ import typer
 from agents.errors import AgentsError
 from rlfa.cli import (
     agents,
+    backtest,
     broker,
     by_hand,
     cohorts,
@@ -37,6 +38,7 @@ app.command()(serve.serve)
 app.command()(train.train)
 app.command()(simulate.simulate)
 app.command()(replay.replay)
+app.command()(backtest.backtest)
 app.command()(broker.broker)
 app.add_typer(topics.app, name="topics")
 app.add_typer(by_hand.app, name="roster")

@@ -22,6 +22,7 @@ from streams.durations import parse_duration
 from streams.kafka.source import Record
 from streams.recordings import read_recording
 from streams.replay import Chunk, in_event_time_order
+from streams.spec import refuse_tables_only
 
 SLICE = 20_000  # records taken in at once
 
@@ -47,9 +48,11 @@ def learn(service: Service, chunks: Iterable[Chunk], console: Console) -> Plan:
 
     Raises:
         RlfaError: a service that has begun already, or history without a matured fraud.
+        streams.errors.SpecError: a spec that only a table can be read with.
     """
     if service.lineup_file.exists():
         raise RlfaError(f"{service.state}: found a lineup, allowed: a state folder that nothing has begun in")
+    refuse_tables_only(service.spec, service.settings.stream)
     partitions = service.settings.topics.partitions
     taken = absorb_history(service, _batches(service, chunks), partitions)
     closed = close_history(service)
