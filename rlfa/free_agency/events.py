@@ -136,6 +136,10 @@ class EvidenceAdded(_Event, frozen=True, kw_only=True):
     log_up_max: float
     bound: float
     """The e-value that promotes."""
+    gain: float = 0.0
+    """Wins less losses, each standing for 1/chance where declines hide the truth."""
+    weight: float = 0.0
+    """What the frauds stand for alike."""
 
 
 class PromotionHeld(_Event, frozen=True, kw_only=True):

@@ -48,5 +48,5 @@ def _ended(before: ManagerState, after: ManagerState, events: Sequence[Event]) -
 
 def _payoff(probation: Probation, newest: EvidenceAdded | None) -> Payoff | None:
     seen = newest or probation
-    found = uplift(seen.wins, seen.losses, seen.frauds, probation.rules.frauds_min)
+    found = uplift(seen.gain, seen.weight, seen.frauds, probation.rules.frauds_min)
     return Payoff(family=probation.family, value=found[0], weight=found[1]) if found else None

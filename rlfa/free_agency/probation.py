@@ -151,6 +151,8 @@ def _with(
         days=before.days + 1,
         wins=before.wins + paired.wins,
         losses=before.losses + paired.losses,
+        gain=before.gain + paired.gain,
+        weight=before.weight + paired.weight,
         missing=before.missing + paired.missing,
         fraud_rows=before.fraud_rows + round(frauds.sum()),
         caught_challenger=before.caught_challenger + round((frauds * challenger).sum()),

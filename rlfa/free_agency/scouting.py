@@ -110,21 +110,22 @@ class Scout(Protocol):
         ...
 
 
-def uplift(wins: int, losses: int, frauds: int, frauds_full: int) -> tuple[float, float] | None:
+def uplift(gain: float, weight: float, frauds: int, frauds_full: int) -> tuple[float, float] | None:
     """Payoff and weight of a probation that has ended, however it ended: the estimate, not the verdict.
 
     Args:
-        wins: frauds that only the challenger caught.
-        losses: frauds that only the incumbent caught.
+        gain: frauds that only the challenger caught, less those that only the incumbent caught; where declines hide
+            the truth each stands for 1/chance.
+        weight: what the frauds stand for alike; as many as they are where every truth is known.
         frauds: compromised entities that both were seen on.
         frauds_full: so many count as one whole pull.
 
     Returns:
         `clip(mean d / u_scale, -1, 1)` and the weight; None without a fraud.
     """
-    if frauds <= 0:
+    if frauds <= 0 or weight <= 0:
         return None
-    value = (wins - losses) / frauds / GAIN_SCALE
+    value = gain / weight / GAIN_SCALE
     return min(max(value, -1.0), 1.0), min(frauds / frauds_full, 1.0)
 
 

@@ -319,7 +319,7 @@ class SimulatedSlot:
     def _end(self, challenge: Challenge) -> None:
         self.challenges.remove(challenge)
         self._quiet_since = self.day
-        found = uplift(challenge.wins, challenge.losses, challenge.frauds, PROBATION.frauds_min)
+        found = uplift(challenge.wins - challenge.losses, challenge.frauds, challenge.frauds, PROBATION.frauds_min)
         if found:
             self._learn(challenge.player.trained.family, *found)
 

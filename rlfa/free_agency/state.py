@@ -67,6 +67,9 @@ class Probation(_Value, frozen=True, kw_only=True):
     days: int = 0
     wins: int = 0
     losses: int = 0
+    gain: float = 0.0
+    """Wins less losses as they stand for others, see `PairedLosses`; the next is what they are measured against."""
+    weight: float = 0.0
     missing: int = 0
     unsafe: bool = False
     fraud_rows: int = 0

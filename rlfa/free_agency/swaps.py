@@ -143,6 +143,8 @@ def _evidence_added(slot: SlotState, p: Probation, epoch: Epoch, turn: Turn) -> 
         log_futility=p.e.log_futility,
         log_up_max=p.log_up_max,
         bound=p.bound,
+        gain=p.gain,
+        weight=p.weight,
     )
 
 

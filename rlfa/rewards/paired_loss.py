@@ -27,6 +27,8 @@ class PairedLosses:
         frauds: compromised entities seen for the first time in this probation.
         wins: compromised entities that only the challenger caught.
         losses: compromised entities that only the incumbent caught.
+        gain: wins less losses, each standing for 1/chance, with which it was seen.
+        weight: what the newly compromised entities stand for alike.
         compromised: entity keys to remember as counted.
         discordant: entity keys to remember as having spoken.
     """
@@ -38,6 +40,8 @@ class PairedLosses:
     frauds: int
     wins: int
     losses: int
+    gain: float
+    weight: float
     compromised: tuple[int, ...]
     discordant: tuple[int, ...]
 
@@ -137,6 +141,8 @@ def pair(
         frauds=len(counted),
         wins=int((fraud_d > 0).sum()),
         losses=int((fraud_d < 0).sum()),
+        gain=float((np.sign(fraud_d) * scale[frauds]).sum() / chance_min),
+        weight=float(scale[frauds[counted]].sum() / chance_min),
         compromised=new_compromised,
         discordant=new_discordant,
     )

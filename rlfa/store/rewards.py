@@ -30,6 +30,11 @@ class StoredReward(msgspec.Struct, frozen=True, kw_only=True):
     """Money, in the stream's currency, as are the other parts."""
     synergy: float
     penalties: float
+    weight: float
+    """Rows that the money stands for, all of them where every truth is known: the reward of a window is the sum of its
+    money over the sum of these. The next two do the same for the share of frauds caught."""
+    fraud_weight: float
+    caught_weight: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,4 +98,7 @@ def _reward(agent: AgentId, slot: str, day: int, earned: Earned) -> StoredReward
         accuracy=earned.accuracy,
         synergy=earned.synergy,
         penalties=earned.penalties,
+        weight=earned.sums.rows,
+        fraud_weight=earned.sums.frauds,
+        caught_weight=earned.sums.caught,
     )

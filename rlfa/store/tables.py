@@ -111,3 +111,7 @@ class RewardRow(Base):
     """Money that the lineup would lose without the agent."""
     penalties: Mapped[float] = mapped_column(Double, server_default="0")
     """Money, for rows without a score."""
+    weight: Mapped[float] = mapped_column(Double, server_default="0")
+    """Rows that the money stands for: each that was seen counts 1/propensity."""
+    fraud_weight: Mapped[float] = mapped_column(Double, server_default="0")
+    caught_weight: Mapped[float] = mapped_column(Double, server_default="0")

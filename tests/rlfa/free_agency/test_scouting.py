@@ -75,10 +75,11 @@ def test_what_was_learnt_halves_in_sixty_days() -> None:
 
 
 def test_payoff_is_the_estimated_gain_in_tens_of_points() -> None:
-    assert uplift(5, 1, 80, 30) == pytest.approx((0.5, 1.0))
-    assert uplift(30, 0, 60, 30) == (1.0, 1.0)
-    assert uplift(0, 2, 10, 30) == pytest.approx((-1.0, 1 / 3))
+    assert uplift(4, 80, 80, 30) == pytest.approx((0.5, 1.0))
+    assert uplift(30, 60, 60, 30) == (1.0, 1.0)
+    assert uplift(-2, 10, 10, 30) == pytest.approx((-1.0, 1 / 3))
     assert uplift(0, 0, 0, 30) is None
+    assert uplift(8, 160, 80, 30) == pytest.approx((0.5, 1.0))  # each stands for two
 
 
 def test_family_whose_payoff_is_on_its_way_is_not_drawn_again() -> None:

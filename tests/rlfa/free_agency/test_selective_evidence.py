@@ -59,6 +59,8 @@ def test_a_fraud_that_was_let_through_speaks_for_all_those_like_it() -> None:
     assert losses is not None
     assert losses.difference.min() == -1.0
     assert (losses.losses, test.losses) == (1, 1)
+    assert test.gain == test.wins - 10.0  # for scouting, one stands for ten too
+    assert test.weight == test.frauds - 1 + 10.0
     assert test.fraud_rows == int((day.fraud & ~declined).sum()) + 10
 
 

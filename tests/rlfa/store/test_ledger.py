@@ -15,6 +15,7 @@ from rlfa.free_agency.manager import initial_state, step
 from rlfa.free_agency.scouting import SeededScout
 from rlfa.free_agency.state import ManagerState
 from rlfa.lineup.slots import DAY_MS, AgentId, Day, EventTime, Slot, SlotId
+from rlfa.rewards.discounted import Earned, Weighed
 from rlfa.store.database import Store, StoreError
 from rlfa.store.ledger import Entry, Ledger, entries_of, roster
 from rlfa.store.rewards import Rewards, rewards_of
@@ -164,3 +165,17 @@ def test_rewards_are_kept_once_per_agent_slot_and_day(store: Store) -> None:
     taken = next(e for e in events if isinstance(e, CohortTaken))
     assert [r.synergy for r in kept] == [taken.earned[r.agent].synergy for r in kept]
     assert kept[0].penalties == 0
+    assert [(r.weight, r.fraud_weight, r.caught_weight) for r in kept] == [(60.0, 5.0, r.caught) for r in kept]
+
+
+def test_a_reward_says_how_many_rows_it_stands_for(store: Store) -> None:
+    state, _ = start()
+    weighed = Weighed(rows=21.0, rows_squared=201.0, frauds=10.0, frauds_squared=100.0, caught=10.0)
+    earned = Earned(rows=5, missing=0, frauds=1, caught=1, stopped=4, accuracy=440.0, weighed=weighed)
+    taken = CohortTaken(day=Day(101), epoch=state.epoch, reason="", rows=5, frauds=1, earned={AgentId("a"): earned},
+                        reward={})  # fmt: skip
+    with store.transaction() as session:
+        Rewards(session).add(rewards_of([taken], state.lineup))
+    with store.reading() as session:
+        (kept,) = Rewards(session).read()
+    assert (kept.accuracy, kept.weight, kept.fraud_weight, kept.caught_weight) == (440.0, 21.0, 10.0, 10.0)
