@@ -9,12 +9,11 @@ from typing import Literal
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import xxhash
 from numpy.typing import NDArray
 
 from streams.cards import is_card_number
-from streams.infer.sample import Sample, joined
+from streams.infer.sample import Sample, distinct, joined
 from streams.table_columns import keys, numbers, texts
 
 Kind = Literal["flag", "number", "text", "time", "nested"]
@@ -108,19 +107,19 @@ def _column(name: str, values: pa.Array) -> Column:
     if pa.types.is_null(kind):
         return Column(name, "text", False, True, len(values), 0, values.cast(pa.string()))
     missing = values.null_count
-    distinct = pc.count_distinct(values.dictionary_decode() if pa.types.is_dictionary(values.type) else values).as_py()
+    n = distinct(values)
     if pa.types.is_temporal(kind):
-        return Column(name, "time", False, False, missing, distinct, values)
+        return Column(name, "time", False, False, missing, n, values)
     if pa.types.is_boolean(kind):
-        return Column(name, "flag", False, False, missing, distinct, values)
+        return Column(name, "flag", False, False, missing, n, values)
     if is_text and not _are_numbers(values):
-        return Column(name, "text", False, True, missing, distinct, values)
+        return Column(name, "text", False, True, missing, n, values)
     if is_text or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         found = numbers(values)
         there = found[np.isfinite(found)]
         is_whole = bool((there == np.floor(there)).all())
         return Column(name, "number", is_whole, is_text, len(found) - len(there), len(np.unique(there)), values)
-    return Column(name, "number", True, False, missing, distinct, values)
+    return Column(name, "number", True, False, missing, n, values)
 
 
 def _are_numbers(values: pa.Array) -> bool:

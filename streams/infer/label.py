@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from streams.history import FRAUD, GENUINE, UNKNOWN
 from streams.infer.answers import UnclearError
 from streams.infer.columns import Column
+from streams.infer.sample import distinct
 from streams.spec import TableSpec
 from streams.table_columns import NO, YES, label_of, labels, texts
 
@@ -72,7 +72,7 @@ def reread(found: Truth, whole: pa.Array) -> Truth:
     Raises:
         UnclearError: rows beyond the sample have values that say nothing of fraud.
     """
-    again = _reading(replace(found.column, values=whole, distinct=pc.count_distinct(whole).as_py()))
+    again = _reading(replace(found.column, values=whole, distinct=distinct(whole)))
     if again is None:
         raise UnclearError(FLAG, f"{found.column.name}, whose values don't say what is fraud", ["another column"])
     return replace(again, column=found.column)

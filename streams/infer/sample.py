@@ -45,9 +45,9 @@ class Sample:
 
     def is_unique(self, column: str) -> bool:
         """No value of it comes twice, in all of the table."""
-        if pc.count_distinct(self.table[column]).as_py() < len(self.table):
+        if distinct(joined(self.table[column])) < len(self.table):
             return False
-        return self.is_whole or bool(pc.count_distinct(self.whole(column)).as_py() == self.rows)
+        return self.is_whole or distinct(self.whole(column)) == self.rows
 
 
 def draw(file: TableFile) -> Sample:
@@ -77,6 +77,13 @@ def draw(file: TableFile) -> Sample:
 def joined(column: pa.ChunkedArray) -> pa.Array:
     """A column in one piece; dictionaries of several pieces become one."""
     return column.unify_dictionaries().combine_chunks() if column.num_chunks != 1 else column.chunk(0)
+
+
+def distinct(values: pa.Array) -> int:
+    """How many values there are, missing ones apart."""
+    plain = values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
+    found: int = pc.count_distinct(plain).as_py()
+    return found
 
 
 def rising_share(values: NDArray[np.float64]) -> float:

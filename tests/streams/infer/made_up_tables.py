@@ -71,7 +71,9 @@ def connections() -> pa.Table:
             "bytes": sent,
             "bytes_copy": sent.astype(np.float64),
             "root": np.zeros(N, np.int64),
-            "label": [("normal.", "normal.", "smurf.", "neptune.")[k] for k in random.integers(0, 4, N)],
+            "label": pa.array(
+                [("normal.", "normal.", "smurf.", "neptune.")[k] for k in random.integers(0, 4, N)]
+            ).dictionary_encode(),
         }
     )
 
