@@ -11,6 +11,8 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from rlfa.lineup.slots import Day
@@ -70,17 +72,12 @@ def _counted(path: Path, day: Day, newest: Mapping[int, KnownLabel]) -> ClosedDa
     seen = np.ones(n, np.bool_) if sight is None else sight.seen
     covered = np.ones(n, np.bool_) if sight is None else sight.covered
     amount = np.maximum(table["amount"].to_numpy(), 0.0)
-    labels, times = table["label"].to_pylist(), table["label_time"].to_pylist()
-    late = late_frauds = 0
-    for tx_hash, was, at, counts in zip(table["tx_hash"].to_pylist(), labels, times, seen.tolist(), strict=True):
-        now = newest.get(tx_hash)
-        if now is not None and counts and (at is None or now[0] > at or now[1] != was):
-            late += 1
-            late_frauds += now[1] and not was
+    known = np.asarray(pc.fill_null(table["label"], False).to_numpy(zero_copy_only=False), np.bool_)
+    late, late_frauds = _late(table.filter(pa.array(seen)), newest)
     return ClosedDay(
         day=day,
         transactions=n,
-        frauds=sum(bool(was) for was, counts in zip(labels, seen.tolist(), strict=True) if counts),
+        frauds=int((known & seen).sum()),
         explored=int(np.count_nonzero(table["explored"].to_numpy(zero_copy_only=False))),
         hidden=int((covered & ~seen).sum()),
         left_out=int((~covered).sum()),
@@ -88,3 +85,11 @@ def _counted(path: Path, day: Day, newest: Mapping[int, KnownLabel]) -> ClosedDa
         late=late,
         late_frauds=late_frauds,
     )
+
+
+def _late(seen: pa.Table, newest: Mapping[int, KnownLabel]) -> tuple[int, int]:
+    """Of the rows whose truth counts: those that the newest labels would change, and those they would make frauds."""
+    labelled = np.isin(seen["tx_hash"].to_numpy(), np.fromiter(newest, np.uint64, len(newest)))
+    rows = seen.filter(pa.array(labelled)).select(["tx_hash", "label", "label_time"]).to_pylist()
+    changed = [(newest[r["tx_hash"]], r) for r in rows if newest[r["tx_hash"]][:2] != (r["label_time"], r["label"])]
+    return len(changed), sum(now[1] and not row["label"] for now, row in changed)
