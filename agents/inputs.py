@@ -100,7 +100,7 @@ class InputStats:
 
     def rows(self, x: Features) -> Tensor:
         """int64[n, c]: row of each category's embedding; a code that training never saw is unknown."""
-        columns = [_rows(x[:, j], known) for j, known in zip(self.categorical, self.codes, strict=True)]
+        columns = [embedding_rows(x[:, j], known) for j, known in zip(self.categorical, self.codes, strict=True)]
         return torch.from_numpy(np.stack(columns, axis=1) if columns else np.zeros((len(x), 0), np.int64))
 
     def tensors(self) -> dict[str, Tensor]:
@@ -164,7 +164,8 @@ def _known_codes(column: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.sort(frequent).astype(np.float32)
 
 
-def _rows(column: NDArray[np.float32], known: NDArray[np.float32]) -> NDArray[np.int64]:
+def embedding_rows(column: NDArray[np.float32], known: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Row int64[n] of each code's embedding, of codes float32[n] where `known` are float32[c], ascending."""
     at = np.searchsorted(known, column)
     inside = np.minimum(at, max(len(known) - 1, 0))
     hit = (known[inside] == column) if len(known) else np.zeros(len(column), np.bool_)

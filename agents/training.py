@@ -22,7 +22,7 @@ from agents.errors import GenomeError, TrainingDataError
 from agents.forest import TREES, Forest
 from agents.gate_metrics import gate_metrics
 from agents.genome import Genome
-from agents.inputs import InputStats
+from agents.inputs import MISSING, UNKNOWN, InputStats, embedding_rows
 from agents.losses import BALANCES, LOSSES
 from agents.metrics import auc, average_precision, calibration_error
 from agents.mixture import Committee
@@ -81,16 +81,18 @@ def train(
         feature_names: of the d columns.
         categorical: those that hold codes.
         progress: told the fraction done.
-        warm_start: an agent of the same genome and inputs whose weights are the start.
+        warm_start: an agent of the same genome and features whose weights are the start. Known categories keep their
+            embeddings, new ones begin as unknown ones were. Trees are grown anew; only their gate starts warm.
         device: where to train; the agent comes back on the CPU.
         threads: of torch, while training.
 
     Raises:
-        TrainingDataError: no fraud, nothing genuine, or columns that don't fit their names.
+        TrainingDataError: no fraud, nothing genuine, columns that don't fit their names, or a start that doesn't fit.
         GenomeError: the genome names features that aren't there.
     """
     x, names = _chosen(genome, x, tuple(feature_names))
     _refuse_hopeless(x, y, names)
+    _refuse_unfit_start(genome, names, categorical, warm_start)
     before = torch.get_num_threads()
     torch.set_num_threads(threads or before)
     try:
@@ -183,7 +185,7 @@ def _fit(
     base = float(np.clip(y[keep].sum() / max(len(keep), 1), 1e-6, 1 - 1e-6))
     network = Committee(genome, torch.from_numpy(inputs.edges), [len(c) + 2 for c in inputs.codes], _logit(base))
     if warm_start is not None:
-        _warm(network, warm_start)
+        _warm(network, inputs, warm_start)
     network.to(device)
     check = (
         _encoded(inputs, forest, *later, device)
@@ -273,11 +275,14 @@ def _shifted(network: Committee, shift: float) -> Committee:
     return network
 
 
-def _warm(network: Committee, agent: Agent) -> None:
-    """Take over every tensor that has the same shape."""
-    mine, theirs = network.state_dict(), agent.network.state_dict()
-    fitting = {k: v for k, v in theirs.items() if k in mine and v.shape == mine[k].shape}
-    network.load_state_dict({**mine, **fitting})
+def _warm(network: Committee, inputs: InputStats, agent: Agent) -> None:
+    """Take over every tensor; an embedding's rows go where their categories are now."""
+    theirs = dict(agent.network.state_dict())
+    for j, (codes, before) in enumerate(zip(inputs.codes, agent.inputs.codes, strict=True)):
+        rows = torch.from_numpy(np.concatenate([[UNKNOWN, MISSING], embedding_rows(codes, before)]))
+        for name in (n for n in theirs if n.endswith(f".embeddings.{j}.weight")):
+            theirs[name] = theirs[name][rows]
+    network.load_state_dict(theirs)
     network.prior_shift.zero_()
 
 
@@ -327,6 +332,17 @@ def _refuse_hopeless(x: Features, y: NDArray[np.bool_], names: tuple[str, ...]) 
         raise TrainingDataError("rows", f"{len(x)} features and {len(y)} labels", "as many of each, and a feature")
     if not y.any() or y.all():
         raise TrainingDataError("labels", f"{int(y.sum())} frauds of {len(y)}", "at least one of each class")
+
+
+def _refuse_unfit_start(
+    genome: Genome, names: tuple[str, ...], categorical: frozenset[str], start: Agent | None
+) -> None:
+    if start is None:
+        return
+    if start.genome != genome:
+        raise TrainingDataError("warm_start", f"an agent of {start.genome.id}", f"one of {genome.id}")
+    if start.feature_names != names or start.categorical != categorical & set(names):
+        raise TrainingDataError("warm_start", "an agent of other features", f"one of {', '.join(names)}")
 
 
 def _no_card(names: tuple[str, ...], categorical: frozenset[str]) -> DataCard:

@@ -40,6 +40,7 @@ from streams.spec import refuse_tables_only
 
 OBJECT_STORE_BYTES = 128 * 2**20  # batches pass through it only on their way to a remote host
 LOGICAL_CPUS = 64  # Ray's CPUs are tickets, not cores: lanes, hosts and trainers bound their own threads
+LOGICAL_MEMORY_BYTES = 2**45  # tickets too: on one machine a trainer's own bound holds, and nobody waits for memory
 
 
 class ClusterError(RlfaError):
@@ -78,6 +79,7 @@ def _start(folder: Path) -> None:
         namespace="rlfa",
         include_dashboard=False,
         num_cpus=LOGICAL_CPUS,
+        _memory=LOGICAL_MEMORY_BYTES,
         object_store_memory=OBJECT_STORE_BYTES,
         log_to_driver=False,
         configure_logging=False,

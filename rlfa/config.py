@@ -100,6 +100,12 @@ class TrainerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     """Newest matured days kept from a training, for its comparison with the incumbent."""
     concurrent_max: Annotated[int, Meta(ge=1, le=64)] = 1
     """Trainings at once."""
+    memory_max_mib: Annotated[int, Meta(ge=64, le=4_194_304)] = 4096
+    """Memory that one training may take on top of what its process starts with, in MiB; one that takes more is ended
+    and has failed. In a Ray cluster it is also what a training waits for."""
+    warm_start: bool = True
+    """Train the incumbent's genome twice, from nothing and from the incumbent's weights, and keep what loses less on
+    the newest matured days. Trees always start from nothing."""
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

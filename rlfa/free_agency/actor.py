@@ -11,11 +11,11 @@ from collections.abc import Sequence
 import msgspec
 import ray
 from ray.actor import ActorHandle
-from ray.exceptions import GetTimeoutError, RayActorError, RayTaskError
+from ray.exceptions import GetTimeoutError, RayActorError
 
 from rlfa.config import Service
 from rlfa.free_agency.front_office import FrontOffice, requests_of
-from rlfa.free_agency.state import Candidate, Request
+from rlfa.free_agency.state import Request
 from rlfa.lanes.session import LaneStatus
 from rlfa.lineup.plan import read_plan, write_plan
 from rlfa.lineup.slots import DAY_MS, Day, EventTime, Lineup, SlotId
@@ -25,8 +25,8 @@ from rlfa.store.database import StoreError
 from rlfa.store.ledger import Ledger
 from rlfa.store.outbox import Outbox
 from rlfa.telemetry import configure_logs, logger
-from rlfa.trainers.actor import train_candidate
-from rlfa.trainers.orders import Delivery
+from rlfa.trainers.actor import collect, submit
+from rlfa.trainers.orders import Delivery, Order
 from streams.errors import StreamsError
 
 POLL_S = 0.1
@@ -58,7 +58,7 @@ class ManagerActor:
         self._office = _office(service)
         self._settled = self._office.state.day
         self._waiting: deque[tuple[SlotId, Request]] = deque()
-        self._orders: dict[ray.ObjectRef[Delivery], Request] = {}
+        self._orders: dict[ray.ObjectRef[Delivery], Order] = {}
         self._outbox = Outbox(service.state / "roster-events.cursor")
         self._stop = threading.Event()
 
@@ -174,7 +174,7 @@ class ManagerActor:
     def _order_missing(self) -> None:
         """Trainings that the ledger has as open and that nobody is at: they died with the last manager."""
         under_way = {request.id for _, request in self._waiting}
-        under_way |= {request.id for request in self._orders.values()}
+        under_way |= {order.request for order in self._orders.values()}
         under_way |= {candidate.request for candidate in self._office.delivered}
         wanted = [(slot.id, request) for slot in self._office.state.slots for request in slot.requests]
         self._order([(slot, request) for slot, request in wanted if request.id not in under_way])
@@ -190,7 +190,7 @@ class ManagerActor:
 
     def _submit(self, slot: SlotId, request: Request) -> None:
         order = self._office.order(slot, request)
-        self._orders[train_candidate.remote(self._service, order)] = request
+        self._orders[submit(self._service, order)] = order
         logger().info("training_ordered", slot=slot, family=request.family, rows=len(order.days))
 
     def _collect(self, now: EventTime) -> None:
@@ -198,22 +198,17 @@ class ManagerActor:
         before = self._office.state.lineup
         done, _ = ray.wait(list(self._orders), num_returns=len(self._orders), timeout=0) if self._orders else ([], [])
         for reference in done:
-            candidate = self._office.hand_in(self._delivery(reference), now, _wall_ms())
+            delivery = collect(reference, self._service, self._orders[reference])
+            done_in = round(delivery.seconds, 1)
+            candidate = self._office.hand_in(delivery, now, _wall_ms())
             del self._orders[reference]
             self._submit_next()
-            logger().info("training_ended", slot=candidate.slot, agent=candidate.agent, error=candidate.error)
+            logger().info(
+                "training_ended", slot=candidate.slot, agent=candidate.agent, error=candidate.error, seconds=done_in
+            )
         if self._office.state.lineup != before:
             self._push(self._office.state.lineup)
             self._publish()
-
-    def _delivery(self, reference: ray.ObjectRef[Delivery]) -> Delivery:
-        request = self._orders[reference]
-        try:
-            return ray.get(reference)
-        except RayTaskError as error:
-            slot = SlotId(request.id.split("/")[0])
-            failed = Candidate(slot=slot, family=request.family, request=request.id, error=str(error.cause))
-            return Delivery(candidate=failed)
 
     def _publish(self) -> None:
         with self._office.store.transaction() as session:

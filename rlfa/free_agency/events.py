@@ -10,6 +10,7 @@ from rlfa.lineup.slots import AgentId, Day, Epoch, Lineup, Shadow, Slot, SlotId,
 from rlfa.rewards.discounted import Earned
 from rlfa.rewards.money import Costs
 from rlfa.trainers.offline_gate import OfflineResult
+from rlfa.trainers.record import TrainingRecord
 
 
 class _Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag=True):
@@ -81,6 +82,14 @@ class TrainingRequested(_Event, frozen=True, kw_only=True):
     """A configured genome's name."""
     genome_of: AgentId = AgentId("")
     """Take this agent's genome instead of a configured one: the retraining that scouting must beat."""
+
+
+class TrainingDelivered(_Event, frozen=True, kw_only=True):
+    """A training has brought an agent; what the offline gate says of it comes next."""
+
+    request: str
+    family: str
+    trained: TrainingRecord
 
 
 class TrainingGivenUp(_Event, frozen=True, kw_only=True):
@@ -302,6 +311,7 @@ Event = (
     | WatchChanged
     | DriftSeen
     | TrainingRequested
+    | TrainingDelivered
     | TrainingGivenUp
     | ReleasedOffline
     | Signed

@@ -6,11 +6,22 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from rlfa.free_agency.events import Event, GuardStarted, ReturnedToPool
-from rlfa.free_agency.state import Benched, Cooling, FreeAgent, Guard, ManagerState, Probation, SlotState, Watch
+from rlfa.free_agency.events import Event, GuardStarted, ReturnedToPool, TrainingDelivered
+from rlfa.free_agency.state import (
+    Benched,
+    Candidate,
+    Cooling,
+    FreeAgent,
+    Guard,
+    ManagerState,
+    Probation,
+    SlotState,
+    Watch,
+)
 from rlfa.free_agency.turn import Moment
 from rlfa.lineup.slots import AgentId, Day, Epoch
 from rlfa.rewards.discounted import Record
+from rlfa.trainers.record import explain
 
 
 def swap_in(
@@ -72,6 +83,23 @@ def return_to_pool(
         ReturnedToPool(day=day, epoch=epoch, slot=slot.id, agent=p.challenger, reason=reason) for p in probations
     )
     return replace(slot, probations=kept, pool=(*slot.pool, *pooled)), events
+
+
+def delivered(candidate: Candidate, epoch: Epoch, at: Moment) -> tuple[Event, ...]:
+    """What the training of a candidate was, before what becomes of it; nothing where nobody recorded it."""
+    if candidate.trained is None:
+        return ()
+    event = TrainingDelivered(
+        day=at.day,
+        epoch=epoch,
+        slot=candidate.slot,
+        agent=candidate.agent,
+        reason=explain(candidate.trained),
+        request=candidate.request,
+        family=candidate.family,
+        trained=candidate.trained,
+    )
+    return (event,)
 
 
 def cool_down(slot: SlotState, agent: AgentId, family: str, at: Moment) -> SlotState:

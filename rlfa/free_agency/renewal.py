@@ -11,7 +11,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from rlfa.free_agency.events import Event, Renewed, TrainingRequested
-from rlfa.free_agency.moves import bench_until, swap_in
+from rlfa.free_agency.moves import bench_until, delivered, swap_in
 from rlfa.free_agency.state import Candidate, ManagerState, Request, SlotState
 from rlfa.free_agency.turn import Moment, Turn
 from rlfa.lineup.hedge import Hedge
@@ -80,7 +80,7 @@ def _seated(
         bench_until=bench_until(at),
     )
     kept = replace(taken, watch=slot.watch, quiet_since=slot.quiet_since, swapped=slot.swapped)
-    return kept, (renewed, *others)
+    return kept, (*delivered(candidate, renewed.epoch, at), renewed, *others)
 
 
 def _renamed(hedge: Hedge, old: AgentId, new: AgentId) -> Hedge:

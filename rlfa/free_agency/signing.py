@@ -16,7 +16,7 @@ from rlfa.free_agency.events import (
     TrainingGivenUp,
     TrainingRequested,
 )
-from rlfa.free_agency.moves import without
+from rlfa.free_agency.moves import delivered, without
 from rlfa.free_agency.payoffs import in_flight
 from rlfa.free_agency.policies.policy import Move, Situation
 from rlfa.free_agency.scouting import Pick, Vacancy
@@ -36,6 +36,8 @@ def sign_candidates(state: ManagerState, turn: Turn) -> tuple[ManagerState, tupl
             slot = replace(slot, requests=tuple(r for r in slot.requests if r.id != candidate.request))
             slot, event = _sign(slot, candidate, candidate.agent in known, state.epoch, turn)
             known.add(candidate.agent)
+            if not isinstance(event, TrainingGivenUp):
+                events += delivered(candidate, state.epoch, turn)
             events.append(event)
         return slot, events
 

@@ -16,6 +16,7 @@ from rlfa.rewards.budget import DailyThreshold
 from rlfa.rewards.discounted import PairRecord, Record
 from rlfa.rewards.money import Costs
 from rlfa.trainers.offline_gate import OfflineResult
+from rlfa.trainers.record import TrainingRecord
 
 Standing = Literal["ok", "watch", "under"]
 
@@ -258,6 +259,7 @@ class Candidate(_Value, frozen=True, kw_only=True):
     request: str = ""
     agent: AgentId = AgentId("")
     offline: OfflineResult | None = None
+    trained: TrainingRecord | None = None
     error: str = ""
 
 

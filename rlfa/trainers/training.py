@@ -14,6 +14,7 @@ from rlfa.hosts.scoring import AgentRef
 from rlfa.lineup.segments import WHOLE, Part
 from rlfa.lineup.slots import AgentId, Day
 from rlfa.outcomes import log
+from rlfa.outcomes.log import TrainingSet
 
 
 class TrainingError(RlfaError):
@@ -44,11 +45,42 @@ def train_on(
     Raises:
         TrainingError: no day, or no fraud among them.
     """
+    return train_rows(rows_of(outcomes, days, part), genome, categorical, threads=threads, progress=progress)
+
+
+def rows_of(outcomes: Path, days: Sequence[Day], part: Part = WHOLE) -> TrainingSet:
+    """The matured rows of a part of the stream on closed days.
+
+    Raises:
+        TrainingError: no day, or no fraud among them.
+    """
     if not days:
         raise TrainingError("training: found no closed day, allowed: at least one")
     data = log.load_training([log.path_of(outcomes, day) for day in days]).within(part)
     if not data.fraud.any():
         raise TrainingError(f"training: found no fraud in {len(days)} days, allowed: at least one")
+    return data
+
+
+def train_rows(
+    data: TrainingSet,
+    genome: Genome,
+    categorical: frozenset[str],
+    *,
+    threads: int = 1,
+    progress: Callable[[float], None] | None = None,
+    warm_start: Agent | None = None,
+) -> Agent:
+    """Train a genome on matured rows.
+
+    Args:
+        data: with fraud among it.
+        genome: the recipe.
+        categorical: names of the features that hold category codes.
+        threads: of torch.
+        progress: told the fraction done.
+        warm_start: an agent of this genome whose weights are the start.
+    """
     return train(
         genome,
         data.features,
@@ -57,6 +89,7 @@ def train_on(
         feature_names=data.feature_names,
         categorical=categorical,
         progress=progress,
+        warm_start=warm_start,
         threads=threads,
     )
 

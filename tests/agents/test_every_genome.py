@@ -174,11 +174,41 @@ def test_labels_of_one_class_are_refused(all_fraud: bool) -> None:
         train(small(), x, np.full_like(y, all_fraud), times, feature_names=NAMES)
 
 
-def test_a_warm_start_begins_where_the_other_agent_ended() -> None:
-    first = trained(small(epochs_max=1))
-    warm = trained(small(epochs_max=1), warm_start=first)
+def still(**parts: object) -> Genome:
+    """A genome that learns next to nothing in its one pass, so that what it starts from can be seen."""
+    return small(**{"epochs_max": 1, "refit": False, "averaging": 0.0, "learning_rate": 1e-7, "dropout": 0.0, **parts})
+
+
+@pytest.mark.parametrize("encoder", list(ENCODERS))
+def test_a_warm_start_begins_where_the_other_agent_ended(encoder: str) -> None:
+    first = trained(still(encoder=encoder, seed=1))
+    warm = trained(still(encoder=encoder, seed=1), warm_start=first)
     assert warm.card.warm_start == first.id
-    assert warm.id != first.id
+    for name, tensor in first.network.state_dict().items():
+        torch.testing.assert_close(warm.network.state_dict()[name], tensor, atol=1e-4, rtol=1e-3)
+
+
+def test_a_warm_start_keeps_each_categorys_embedding_where_others_have_come() -> None:
+    first = trained(still())
+    x, y, times = rows()
+    x[::9, 2] = 1500.0  # a country between those that were known: every row of the table moves
+    warm = train(still(), x, y, times, feature_names=NAMES, categorical=CATEGORICAL, threads=1, warm_start=first)
+    assert [c.tolist() for c in (first.inputs.codes[0], warm.inputs.codes[0])] == [
+        [1000.0, 2000.0, 3000.0, 4000.0],
+        [1000.0, 1500.0, 2000.0, 3000.0, 4000.0],
+    ]
+    before, after = (a.network.state_dict()["members.0.embeddings.0.weight"] for a in (first, warm))
+    torch.testing.assert_close(after[[0, 1, 2, 4, 5, 6]], before, atol=1e-4, rtol=1e-3)
+    torch.testing.assert_close(after[3], before[0], atol=1e-4, rtol=1e-3)
+
+
+def test_a_start_of_another_genome_or_other_features_is_refused() -> None:
+    first = trained(small())
+    with pytest.raises(TrainingDataError, match=r"warm_start: found an agent of .*, allowed: one of"):
+        trained(small(seed=9), warm_start=first)
+    x, y, times = rows()
+    with pytest.raises(TrainingDataError, match="warm_start: found an agent of other features, allowed: one of"):
+        train(small(), x, y, times, feature_names=("a", "b", "c"), threads=1, warm_start=first)
 
 
 def test_names_in_the_genome_are_those_in_the_registries() -> None:

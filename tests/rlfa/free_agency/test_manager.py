@@ -22,6 +22,7 @@ from rlfa.free_agency.events import (
     ReleasedOffline,
     ReturnedToPool,
     Signed,
+    TrainingDelivered,
     TrainingGivenUp,
     TrainingRequested,
     WatchChanged,
@@ -37,6 +38,7 @@ from rlfa.free_agency.state import Candidate, decode_state, encode_state
 from rlfa.lineup.slots import AgentId, Day, EventTime, Slot, SlotId
 from rlfa.rewards.money import Costs
 from rlfa.trainers.offline_gate import OfflineResult
+from rlfa.trainers.record import TrainingRecord
 from tests.rlfa.free_agency.builders import FIRST_DAY, cohort, rules
 from tests.rlfa.free_agency.service import Service
 
@@ -133,6 +135,36 @@ def test_candidate_worse_offline_is_released_at_the_gate() -> None:
     service.live()
     assert [e.agent for e in service.of(ReleasedOffline)] == ["bad"]
     assert "bad" not in service.state.lineup.agents
+
+
+def test_delivered_training_is_in_the_ledger_with_its_days_rows_frauds_and_start_before_the_gates_word() -> None:
+    record = TrainingRecord(
+        day_from=Day(70),
+        day_to=Day(97),
+        rows=28_000,
+        frauds=90,
+        warm_start=AgentId("old"),
+        loss_warm=3.5,
+        loss_cold=4.0,
+    )
+    good, bad = (
+        Candidate(slot=SlotId("s0"), family="moe", request=f"r{i}", agent=AgentId(a), offline=offline, trained=record)
+        for i, (a, offline) in enumerate((("good", None), ("bad", WORSE)))
+    )
+    service = Service(rules(), {"old": 4.0})
+    service.candidates = [good, bad]
+    service.live()
+    kinds = [(kind_of(e), e.agent) for e in service.of(TrainingDelivered, Signed, ReleasedOffline)]
+    assert kinds == [
+        ("TrainingDelivered", "good"), ("Signed", "good"), ("TrainingDelivered", "bad"), ("ReleasedOffline", "bad")
+    ]  # fmt: skip
+    (delivered, _) = service.of(TrainingDelivered)
+    assert isinstance(delivered, TrainingDelivered)
+    assert (delivered.trained, delivered.request, delivered.family) == (record, "r0", "moe")
+    assert delivered.reason == (
+        "trained on 1970-03-12 to 1970-04-08, 28000 transactions, 90 frauds, from the weights of old: "
+        "loss 3.50 from the incumbent's weights, 4.00 without"
+    )
 
 
 def test_failed_training_is_in_the_ledger_and_the_slot_scouts_again() -> None:

@@ -1,0 +1,47 @@
+"""What a training was given and how it started: the part of a free agent's data card that the ledger keeps."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+
+from agents.data_card import DataCard
+from rlfa.lineup.slots import DAY_MS, AgentId, Day
+
+
+class TrainingRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One training, without the clock of the wall: the same order gives the same record."""
+
+    day_from: Day
+    day_to: Day
+    rows: int
+    frauds: int
+    warm_start: AgentId = AgentId("")
+    """The agent whose weights were the start; empty where that was chance."""
+    loss_warm: float | None = None
+    """Loss on the newest matured days of the training that starts from the incumbent's weights; None where there was
+    but one training."""
+    loss_cold: float | None = None
+
+
+def record_of(card: DataCard, loss_warm: float | None = None, loss_cold: float | None = None) -> TrainingRecord:
+    """What a card says, and how the two starts compared."""
+    return TrainingRecord(
+        day_from=Day(card.from_event_time // DAY_MS),
+        day_to=Day(card.to_event_time // DAY_MS),
+        rows=card.rows,
+        frauds=card.frauds,
+        warm_start=AgentId(card.warm_start),
+        loss_warm=loss_warm,
+        loss_cold=loss_cold,
+    )
+
+
+def explain(record: TrainingRecord) -> str:
+    """A record in a sentence."""
+    days = f"{np.datetime64(int(record.day_from), 'D')} to {np.datetime64(int(record.day_to), 'D')}"
+    seen = f"trained on {days}, {record.rows} transactions, {record.frauds} frauds"
+    if record.loss_warm is None or record.loss_cold is None:
+        return seen
+    start = f"from the weights of {record.warm_start}" if record.warm_start else "from nothing"
+    return f"{seen}, {start}: loss {record.loss_warm:.2f} from the incumbent's weights, {record.loss_cold:.2f} without"

@@ -1,0 +1,78 @@
+"""A training from its order to its delivery."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from agents.weights import load_agent, read_card
+from rlfa.trainers.orders import fulfil
+from tests.rlfa.trainers.history import incumbent, live, order, service
+
+OLD, NEW = range(100, 106), range(106, 114)
+
+
+def test_incumbents_genome_goes_on_from_its_weights_where_that_loses_less(tmp_path: Path) -> None:
+    here = service(tmp_path)
+    live(here.outcomes, [*OLD, *NEW])
+    old = incumbent(here, OLD)
+    delivery = fulfil(here, order(here, old, NEW))
+    candidate, ref = delivery.candidate, delivery.ref
+    assert candidate.error == ""
+    assert ref is not None
+    assert candidate.trained is not None
+    assert candidate.offline is not None
+    trained = candidate.trained
+    assert (trained.day_from, trained.day_to, trained.rows, trained.frauds) == (106, 111, 2400, 120)
+    assert trained.loss_warm is not None
+    assert trained.loss_cold is not None
+    assert trained.warm_start == old.id
+    assert candidate.offline.loss_candidate == trained.loss_warm <= trained.loss_cold
+    assert (candidate.offline.day_from, candidate.offline.day_to) == (112, 113)
+    assert read_card(Path(ref.folder)).warm_start == old.id
+    assert load_agent(Path(ref.folder), ref.checksum).id == candidate.agent
+
+
+def test_incumbents_genome_starts_from_nothing_where_its_weights_have_become_wrong(tmp_path: Path) -> None:
+    here = service(tmp_path)
+    live(here.outcomes, OLD)
+    old = incumbent(here, OLD)
+    live(here.outcomes, NEW, sign=-1.0)
+    trained = fulfil(here, order(here, old, NEW)).candidate.trained
+    assert trained is not None
+    assert trained.loss_warm is not None
+    assert trained.loss_cold is not None
+    assert trained.loss_cold <= trained.loss_warm + 1e-9
+    assert trained.warm_start == ""
+
+
+@pytest.mark.parametrize("why", ["another genome", "from outside", "switched off", "other features"])
+def test_there_is_but_one_training_without_weights_that_fit(tmp_path: Path, why: str) -> None:
+    here = service(tmp_path, "warm_start = false" if why == "switched off" else "")
+    live(here.outcomes, OLD)
+    live(here.outcomes, NEW, features=5 if why == "other features" else 4)
+    old = incumbent(here, OLD)
+    old = msgspec.structs.replace(old, sealed=why == "from outside")
+    family = "other" if why == "another genome" else "small"
+    wanted = order(here, old, NEW, family)
+    candidate = fulfil(here, wanted).candidate
+    assert candidate.error == ""
+    assert candidate.trained is not None
+    assert (candidate.trained.warm_start, candidate.trained.loss_warm, candidate.trained.loss_cold) == ("", None, None)
+
+
+def test_same_order_gives_the_same_delivery(tmp_path: Path) -> None:
+    here = service(tmp_path)
+    live(here.outcomes, [*OLD, *NEW])
+    wanted = order(here, incumbent(here, OLD), NEW)
+    assert fulfil(here, wanted) == fulfil(here, wanted)
+
+
+def test_training_without_a_day_is_a_delivery_without_an_agent(tmp_path: Path) -> None:
+    here = service(tmp_path)
+    live(here.outcomes, OLD)
+    delivery = fulfil(here, order(here, incumbent(here, OLD), NEW[:2]))
+    assert (delivery.candidate.agent, delivery.ref) == ("", None)
+    assert delivery.candidate.error == "training: found no closed day, allowed: at least one"
