@@ -138,8 +138,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """Slots of the lineup, each with the family of its first agent."""
     segments: dict[str, str] = {}
     """Slots that play a part of the stream only, each with an expression over the stream's fields, e.g.
-    `channel == "ecom" and amount > 100`; a slot that isn't named plays everything, and one at least has to. They hold
-    from the first lineup on, which `rlfa train` writes."""
+    `channel == "ecom" and amount > 100`; a slot that isn't named plays everything, and one at least has to. They
+    can't be changed after `rlfa train`."""
 
 
 class Service(msgspec.Struct, frozen=True, kw_only=True):

@@ -236,6 +236,7 @@ class RollbackHeld(_Event, frozen=True, kw_only=True):
     bench: AgentId
     """Who would be in its place."""
     alarm_at: float
+    """Of the guard; 0 for a limit."""
 
 
 class RolledBack(_Event, frozen=True, kw_only=True):

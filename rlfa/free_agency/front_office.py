@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from agents.genome import Genome
 from rlfa.config import Service
+from rlfa.errors import ConfigError
 from rlfa.free_agency.events import Event, TrainingRequested
 from rlfa.free_agency.limits import watched_in
 from rlfa.free_agency.manager import in_epoch, step
@@ -70,15 +71,17 @@ class FrontOffice:
 
         Raises:
             StoreError: no database, or nothing in its ledger.
-            ConfigError: the settings name a policy that isn't there.
+            ConfigError: the settings name a policy that isn't there, or other segments than the ledger began with.
         """
         store = Store.open(service.database)
+        state = last_state(store)
+        _refuse_other_segments(service, state)
         scout, policy = BanditScout(tuple(service.settings.genomes)), policy_of(service.settings.free_agency)
         categorical = frozenset(categories(service.spec))
         return cls(
             service,
             store,
-            last_state(store),
+            state,
             scout,
             policy,
             UnlabelledDays(service.summaries),
@@ -248,6 +251,14 @@ class FrontOffice:
         with self.store.transaction() as session:
             Agents(session).add(stored(ref, candidate.family, recorded_at))
         return candidate
+
+
+def _refuse_other_segments(service: Service, state: ManagerState) -> None:
+    """A slot's agents were trained for its segment and judged on it: another one is another slot."""
+    for slot in state.slots:
+        wanted = service.settings.segments.get(slot.id, "")
+        if wanted != slot.segment:
+            raise ConfigError(f"segments.{slot.id}", wanted, f"{slot.segment!r}, with which its ledger began")
 
 
 def requests_of(events: tuple[Event, ...]) -> list[tuple[SlotId, Request]]:

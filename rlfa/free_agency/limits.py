@@ -107,7 +107,7 @@ def _enforce(slot: SlotState, day: ScoredDay, state: ManagerState, turn: Turn) -
 
 def _undo(slot: SlotState, found: LimitBroken, state: ManagerState, turn: Turn) -> tuple[SlotState, Iterable[Event]]:
     if turn.rules.swaps.freeze:
-        return slot, (_held(found, turn),)
+        return slot, (_held(found),)
     if slot.incumbent == found.agent:
         assert slot.guard is not None
         return undo_swap(slot, slot.guard, found.cause, state, turn, why=found.reason)
@@ -140,7 +140,7 @@ def _found(
     )
 
 
-def _held(found: LimitBroken, turn: Turn) -> RollbackHeld:
+def _held(found: LimitBroken) -> RollbackHeld:
     return RollbackHeld(
         day=found.day,
         epoch=found.epoch,
@@ -148,7 +148,7 @@ def _held(found: LimitBroken, turn: Turn) -> RollbackHeld:
         agent=found.agent,
         reason=f"the lineup is frozen; {found.reason}",
         bench=found.against,
-        alarm_at=turn.rules.guard.false_alarm_days,
+        alarm_at=0.0,
     )
 
 
