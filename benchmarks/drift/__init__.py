@@ -1,0 +1,1 @@
+"""Free agency against what teams do today, on streams whose fraud changes; `python -m benchmarks.drift --data DIR`."""
