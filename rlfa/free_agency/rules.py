@@ -134,7 +134,7 @@ class DriftRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     """Whether drift may start scouting; what it shows is written down in any case."""
     reference_days: Annotated[int, Meta(ge=7, le=365)] = 28
     """First days of an incumbent in its slot, which later days are compared with; before that many there are no
-    signals."""
+    signals, and none at all where renewals come sooner."""
     rows_min: Annotated[int, Meta(ge=1, le=1_000_000_000)] = 200
     """Transactions of a day that is looked at."""
     days_alarm: Annotated[int, Meta(ge=1, le=365)] = 3

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import msgspec
+import pyarrow as pa
 import ray
 from ray.exceptions import RayError, RayTaskError
 
@@ -20,6 +21,7 @@ def train_candidate(service: Service, order: Order) -> Delivery:
     """See `fulfil`; behind everything that decides, and within its memory."""
     began = time.monotonic()
     os.nice(service.settings.trainers.niceness)
+    pa.set_cpu_count(service.settings.trainers.threads)  # torch and LightGBM are told with the training
     marker = _marker(service, order)
     marker.parent.mkdir(parents=True, exist_ok=True)
     marker.unlink(missing_ok=True)
