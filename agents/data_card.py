@@ -32,3 +32,7 @@ class DataCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """Id of the agent whose weights were the start; empty for none."""
     versions: dict[str, str]
     """Of the libraries that trained it."""
+    latency_us: float | None = None
+    """Scoring time per row in one thread, measured once by the service that stored the agent."""
+    weights_bytes: int | None = None
+    """Size of the weights' file, likewise."""

@@ -25,11 +25,13 @@ from rlfa.free_agency.scouting import BanditScout, Scout
 from rlfa.free_agency.state import Candidate, ManagerState, Request
 from rlfa.free_agency.turn import Moment
 from rlfa.free_agency.unlabelled import UnlabelledDays, first_day_of, seen_through
+from rlfa.hosts.footprint import of_card
 from rlfa.lineup.plan import Plan
 from rlfa.lineup.slots import AgentId, Day, EventTime, Lineup, SlotId, day_of
 from rlfa.outcomes import log
 from rlfa.outcomes.cohorts import Cohort
 from rlfa.outcomes.scored import ScoredDay, read_scored
+from rlfa.rewards.inefficiency import Footprint
 from rlfa.store.agents import Agents, ref_of
 from rlfa.store.commands import Commands
 from rlfa.store.database import Store, StoreError
@@ -54,6 +56,7 @@ class FrontOffice:
         unlabelled: days that the next step's drift signs are read from.
         read_scored: reads a day's scores before its labels, with the rows of some segments.
         delivered: candidates that the next cohort's step will take.
+        footprints: of the agents, as their data cards have them; they never change.
     """
 
     service: Service
@@ -64,6 +67,7 @@ class FrontOffice:
     unlabelled: UnlabelledDays
     read_scored: Callable[[Day, Sequence[str]], ScoredDay | None]
     delivered: list[Candidate] = field(default_factory=list)
+    footprints: dict[AgentId, Footprint | None] = field(default_factory=dict)
 
     @classmethod
     def open(cls, service: Service) -> FrontOffice:
@@ -123,6 +127,7 @@ class FrontOffice:
             policy=self.policy,
             drift=self.unlabelled.signs(before, through, rules.drift),
             scored=self._scored(through),
+            footprints=self._measured(before.lineup.agents),
         )
         entries = entries_of(events, state, at=now, recorded_at=recorded_at, policy=self.policy.name)
         with self.store.transaction() as session:
@@ -130,6 +135,15 @@ class FrontOffice:
             Rewards(session).add(rewards_of(events, before.lineup))
         self.state, self.delivered = state, []
         return events
+
+    def _measured(self, agents: Sequence[AgentId]) -> dict[AgentId, Footprint]:
+        """What the data cards say of latency and memory; cards are read once."""
+        new = [agent for agent in agents if agent not in self.footprints]
+        if new:
+            with self.store.reading() as session:
+                self.footprints |= {agent: of_card(Agents(session).get(agent).card) for agent in new}
+        found = {agent: self.footprints[agent] for agent in agents}
+        return {agent: footprint for agent, footprint in found.items() if footprint is not None}
 
     def seen_through(self, cohort: Day) -> Day:
         """The newest day, without labels, that a cohort's step looks at."""

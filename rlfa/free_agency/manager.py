@@ -30,6 +30,7 @@ from rlfa.free_agency.weights import take_weights
 from rlfa.lineup.slots import AgentId, Day, Epoch, EventTime, Slot, SlotId, day_of
 from rlfa.outcomes.cohorts import Cohort
 from rlfa.outcomes.scored import ScoredDay
+from rlfa.rewards.inefficiency import Footprint
 
 # Evidence comes before the day's thresholds, which are for the cohorts after it; what trainers brought before the
 # policy's move, which scouts for nobody while somebody waits; a swap before the weights, so that a newcomer's is
@@ -115,6 +116,7 @@ def step(
     policy: Policy | None = None,
     drift: Mapping[SlotId, DriftSign] | None = None,
     scored: ScoredDay | None = None,
+    footprints: Mapping[AgentId, Footprint] | None = None,
 ) -> tuple[ManagerState, tuple[Event, ...]]:
     """Take one closed cohort.
 
@@ -131,6 +133,7 @@ def step(
         policy: chooses each slot's move; that of the rules where none is given.
         drift: what days without labels say of a slot, before a matured cohort can say so.
         scored: the newest whole day, long before its labels: it may undo what newcomers do, and promotes nobody.
+        footprints: latency and memory as the agents' data cards have them, for the rewards.
 
     Returns:
         The state after it, and what happened, in order. `state.lineup` is what lanes should play.
@@ -153,6 +156,7 @@ def step(
         policy=policy or policy_of(rules),
         drift=drift or {},
         scored=scored,
+        footprints=footprints or {},
     )
     before, events = state, tuple[Event, ...]()
     for part in _PARTS:

@@ -10,6 +10,7 @@ from msgspec import Meta
 from rlfa.lineup.budget import AlertRules
 from rlfa.lineup.exploration import ExplorationRules
 from rlfa.lineup.hedge import HedgeRules
+from rlfa.rewards.inefficiency import EfficiencyRules
 from rlfa.rewards.money import Costs
 
 
@@ -201,6 +202,7 @@ class FreeAgencyRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     of fixed length and the higher reward, without a bound of error and without a guard's alarm."""
     costs: Costs = Costs()
     alerts: AlertRules = AlertRules()
+    efficiency: EfficiencyRules = EfficiencyRules()
     watch: WatchRules = WatchRules()
     probation: ProbationRules = ProbationRules()
     trial: TrialRules = TrialRules()

@@ -16,6 +16,7 @@ from rlfa.lineup.voting import drawn
 from rlfa.outcomes.cohorts import Cohort
 from rlfa.rewards.budget import DailyThreshold, daily_threshold, ranking, stops, threshold
 from rlfa.rewards.discounted import Earned, PairRecord, Record, Weighed, after, pair_after
+from rlfa.rewards.inefficiency import inefficiency
 from rlfa.rewards.money import earned as earned_rows
 from rlfa.rewards.synergy import synergies
 
@@ -78,7 +79,8 @@ def _all_earned(state: ManagerState, turn: Turn) -> dict[AgentId, Earned]:
         if limit is not None and days[agent].is_measured and days[agent].scored_whole(agent, share_max):
             record = state.records.get(agent, Record())
             own = _earned(days[agent], agent, limit, record, turn.rules)
-            earned[agent] = replace(own, synergy=synergy.get(agent, 0.0))
+            cost = inefficiency(turn.footprints.get(agent), own.rows, turn.rules.efficiency)
+            earned[agent] = replace(own, synergy=synergy.get(agent, 0.0), inefficiency=cost)
     return earned
 
 

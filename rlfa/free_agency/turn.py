@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
@@ -13,9 +13,10 @@ from rlfa.free_agency.policies.policy import Policy
 from rlfa.free_agency.rules import FreeAgencyRules
 from rlfa.free_agency.scouting import Scout
 from rlfa.free_agency.state import Candidate, ManagerState, SlotState
-from rlfa.lineup.slots import Day, SlotId
+from rlfa.lineup.slots import AgentId, Day, SlotId
 from rlfa.outcomes.cohorts import Cohort
 from rlfa.outcomes.scored import ScoredDay
+from rlfa.rewards.inefficiency import Footprint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +45,7 @@ class Turn(Moment):
         policy: chooses each slot's move.
         drift: what days without labels say of a slot, where they say anything; it removes nobody.
         scored: the newest whole day, long before its labels.
+        footprints: latency and memory, of the agents that were measured.
     """
 
     cohort: Cohort
@@ -52,6 +54,7 @@ class Turn(Moment):
     policy: Policy
     drift: Mapping[SlotId, DriftSign]
     scored: ScoredDay | None = None
+    footprints: Mapping[AgentId, Footprint] = field(default_factory=dict)
 
 
 Part = Callable[[ManagerState, Turn], tuple[ManagerState, tuple[Event, ...]]]

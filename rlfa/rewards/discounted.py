@@ -33,6 +33,8 @@ class Earned(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """Money, against approving everything."""
     synergy: float = 0.0
     """Money that the lineup would lose without it; 0 for one that decides nothing."""
+    inefficiency: float = 0.0
+    """Money, for latency and memory over their limits."""
     penalties: float = 0.0
     """Money, for the rows without a score."""
     squares: float = 0.0
@@ -50,8 +52,8 @@ class Earned(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     @property
     def reward(self) -> float:
-        """Money of all parts that are measured."""
-        return self.accuracy + self.synergy - self.penalties
+        """Money of all four parts."""
+        return self.accuracy + self.synergy - self.inefficiency - self.penalties
 
 
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

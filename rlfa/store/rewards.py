@@ -29,6 +29,7 @@ class StoredReward(msgspec.Struct, frozen=True, kw_only=True):
     accuracy: float
     """Money, in the stream's currency, as are the other parts."""
     synergy: float
+    inefficiency: float
     penalties: float
     weight: float
     """Rows that the money stands for, all of them where every truth is known: the reward of a window is the sum of its
@@ -97,6 +98,7 @@ def _reward(agent: AgentId, slot: str, day: int, earned: Earned) -> StoredReward
         missing=earned.missing,
         accuracy=earned.accuracy,
         synergy=earned.synergy,
+        inefficiency=earned.inefficiency,
         penalties=earned.penalties,
         weight=earned.sums.rows,
         fraud_weight=earned.sums.frauds,

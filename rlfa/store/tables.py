@@ -109,6 +109,8 @@ class RewardRow(Base):
     """Money against approving everything, in the stream's currency."""
     synergy: Mapped[float] = mapped_column(Double, server_default="0")
     """Money that the lineup would lose without the agent."""
+    inefficiency: Mapped[float] = mapped_column(Double, server_default="0")
+    """Money, for latency and memory over their limits."""
     penalties: Mapped[float] = mapped_column(Double, server_default="0")
     """Money, for rows without a score."""
     weight: Mapped[float] = mapped_column(Double, server_default="0")

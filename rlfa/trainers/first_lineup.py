@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
 
+from agents.weights import load_agent
 from rlfa.config import Service
 from rlfa.errors import ConfigError
 from rlfa.free_agency.manager import initial_state
+from rlfa.hosts.footprint import measure, on_card
 from rlfa.hosts.scoring import AgentRef
 from rlfa.lineup.plan import Plan, write_plan
 from rlfa.lineup.segments import part_of
@@ -66,16 +69,16 @@ def train_first_lineup(
 
 
 def stored(ref: AgentRef, family: str, created_at: int) -> StoredAgent:
-    """An agent's record for the store, read from its folder."""
+    """An agent's record for the store, read from its folder; its footprint is measured here, once."""
     folder = Path(ref.folder)
-    card = (folder / "card.json").read_text()
-    metrics = msgspec.json.decode(card).get("metrics", {})
+    agent = load_agent(folder, ref.checksum)
+    card = on_card(agent.card, measure(agent, folder, time.thread_time))
     return StoredAgent(
         id=ref.id,
         family=family,
         genome=(folder / "genome.json").read_text(),
-        card=card,
-        metrics=msgspec.json.encode(metrics).decode(),
+        card=msgspec.json.encode(card).decode(),
+        metrics=msgspec.json.encode(card.metrics).decode(),
         checksum=ref.checksum,
         uri=ref.folder,
         created_at=created_at,

@@ -164,6 +164,7 @@ def test_rewards_are_kept_once_per_agent_slot_and_day(store: Store) -> None:
     assert kept[0].frauds == 5
     taken = next(e for e in events if isinstance(e, CohortTaken))
     assert [r.synergy for r in kept] == [taken.earned[r.agent].synergy for r in kept]
+    assert [r.inefficiency for r in kept] == [taken.earned[r.agent].inefficiency for r in kept]
     assert kept[0].penalties == 0
     assert [(r.weight, r.fraud_weight, r.caught_weight) for r in kept] == [(60.0, 5.0, r.caught) for r in kept]
 
