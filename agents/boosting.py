@@ -16,6 +16,7 @@ from agents.inputs import Features, InputStats
 from agents.thinning import thinned
 
 DAY_MS = 86_400_000
+LEAST, LARGEST = np.finfo(np.float32).min, np.finfo(np.float32).max
 FRAUDS_MIN = 40  # an expert with a short memory looks back until it has seen as many
 SMOOTHING = 20.0  # rows at the base rate that every category begins with
 BLOCKS = 5  # stretches of time; a training row's rate comes from the other four
@@ -166,6 +167,10 @@ def _take_means(
 
 
 def _not_above(threshold: NDArray[np.float64]) -> NDArray[np.float32]:
-    """The largest float32 up to each: float32 rows then go the same way as against the float64."""
-    near = threshold.astype(np.float32)
+    """The largest float32 up to each: float32 rows then go the same way as against the float64.
+
+    Where only what is missing is told apart, LightGBM's threshold is infinity or close to it: every number is below
+    the largest float32 as well, and weights stay finite.
+    """
+    near = np.clip(threshold, LEAST, LARGEST).astype(np.float32)
     return np.where(near.astype(np.float64) > threshold, np.nextafter(near, np.float32(-np.inf)), near)

@@ -342,13 +342,12 @@ def _wire_fields(spec: StreamSpec) -> list[tuple[str, Any] | tuple[str, Any, Any
     named: list[tuple[str, str, Any, bool]] = [
         ("tx_id", spec.tx_id, str | int, True),
         ("event_time", spec.event_time, str if spec.event_time_unit == "iso8601" else int | float, True),
+        ("amount", spec.amount, float, True),
     ]
-    if spec.amount:
-        named.append(("amount", spec.amount, float, True))
     named += [(f"e{j}", f, str | int | None, False) for j, f in enumerate(spec.entities.values())]
     named += [(f"c{j}", f, str | int | bool | None, False) for j, f in enumerate(categories(spec))]
     named += [(f"n{j}", f, float | None, False) for j, f in enumerate(spec.numeric)]
-    required = [(n, t, msgspec.field(name=f)) for n, f, t, must in named if must]
+    required = [(n, t, msgspec.field(name=f)) for n, f, t, must in named if must and f]
     optional = [(n, t, msgspec.field(name=f, default=None)) for n, f, t, must in named if not must]
     return [*required, *optional]
 

@@ -45,6 +45,18 @@ def agent() -> Agent:
     return train(GENOME, x, y, times, feature_names=NAMES, categorical=frozenset({"country"}), threads=1)
 
 
+def test_a_split_between_missing_and_not_is_finite_and_goes_lightgbms_way() -> None:
+    x = np.full((400, 1), np.nan, np.float32)
+    x[:200, 0] = np.linspace(-5, 5, 200)
+    genome = changed(GENOME, experts=1, row_share=1.0, genuine_per_fraud=1e6)
+    inputs = InputStats.fit(x, [], genome.bins)
+    times = np.linspace(0, 20 * DAY_MS, 400).astype(np.int64)
+    forest = grow(genome, inputs, x, np.isnan(x[:, 0]), times, 1)
+    assert np.isfinite(forest.threshold).all()
+    missing, low, high = forest.logits(inputs, np.array([[np.nan], [-1e30], [3e38]], np.float32))[:, 0]
+    assert low == high < missing
+
+
 @pytest.mark.parametrize("missing_in_training", [True, False])
 def test_the_arrays_score_as_lightgbm_does(missing_in_training: bool) -> None:
     x, y, times = rows()

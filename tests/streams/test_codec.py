@@ -192,3 +192,8 @@ def test_cents_become_units_and_a_stream_without_amounts_counts() -> None:
 def test_a_field_called_like_a_feature_of_ours_is_told_apart() -> None:
     spec = parse_spec('tx_id = "id"\nevent_time = "at"\namount = "n"\nnumeric = ["hour"]\nentities.c = "c"', "s")
     assert raw_feature_names(spec) == ("amount", "hour", "is_weekend", "is_night", "hour_field")
+
+
+def test_a_spec_that_only_a_table_can_be_read_with_has_a_codec_whose_labels_and_windows_a_backtest_uses() -> None:
+    spec = parse_spec('tx_id = ""\nevent_time = ""\namount = ""\nentities = {}\n[table]\ntime_every = "1s"', "s")
+    assert TransactionCodec(spec, None).decode([])[0].entities.shape == (0, 0)
