@@ -13,7 +13,8 @@ from rlfa.lineup.slots import DAY_MS
 from streams.codec import categories, feature_of
 from streams.history import FRAUD, UNKNOWN
 
-VALUES_MAX = 60_000_000  # rows x features of one training: the newest rows, as many as fit
+VALUES_MAX = 60_000_000  # rows x features of one training
+VALUES_ALL = 3_000_000_000  # of all trainings together: a quarter of an hour on two cores
 
 
 def is_installed() -> bool:
@@ -49,7 +50,7 @@ def daily_lightgbm(
     closes = (day + 1) * DAY_MS + delay
     fraud = (history.label == FRAUD) & (history.label_time <= closes)
     usable = np.flatnonzero(played.taken & (history.label != UNKNOWN))
-    rows_max = max(VALUES_MAX // x.shape[1], 1)
+    rows_max = rows_of_a_training(played, every_days)
     score = np.full(len(played.rows), np.nan)
     days, begins = np.unique(played.day, return_index=True)
     ends = [*begins[1:].tolist(), len(played.rows)]
@@ -63,6 +64,12 @@ def daily_lightgbm(
             score[begin:end] = booster.predict(x[played.rows[begin:end]], num_threads=threads)
         progress((i + 1) / len(days))
     return score
+
+
+def rows_of_a_training(played: Played, every_days: int = 1) -> int:
+    """The newest rows of each training, at most: a wide table has more than a few minutes can learn from every day."""
+    trainings = max(len(np.unique(played.day)) // every_days, 1)
+    return max(min(VALUES_MAX, VALUES_ALL // trainings) // len(played.feature_names), 1)
 
 
 def _renumbered(played: Played) -> tuple[NDArray[np.float32], list[int]]:

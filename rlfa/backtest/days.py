@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 import numpy as np
 import pyarrow as pa
@@ -23,6 +28,7 @@ from streams.history import FRAUD, UNKNOWN, History
 
 SOURCE = "history"
 FOLDER = "backtest"  # beside the lanes' journals
+WRITING_MAX = 4  # days on their way to the outcome log
 _NO_LABELS = LabelRows(np.zeros(0, np.uint64), np.zeros(0, np.int64), np.zeros(0, np.bool_), [])
 
 
@@ -50,6 +56,8 @@ class OpenDays:
     features: FeaturesAhead
     _parts: dict[Day, list[_Part]] = field(default_factory=dict)
     _newest_closed: tuple[Day | None, pa.Table | None] = (None, None)
+    _writer: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
+    _writing: deque[Future[Path]] = field(default_factory=deque)
 
     def add(self, day: Day, rows: NDArray[np.intp], judged: Judged | None = None, lineup: Lineup | None = None) -> None:
         """Rows of a day, decided by a lineup or only learnt from."""
@@ -60,7 +68,7 @@ class OpenDays:
         return _closes_at(min(self._parts), self.service.spec.label_delay_ms) if self._parts else None
 
     def close(self, now: int) -> Iterator[tuple[Day, pa.Table]]:
-        """Each day that is closed by an event time, oldest first, written to the outcome log and handed on."""
+        """Each day that is closed by an event time, oldest first, on its way to the outcome log and handed on."""
         hide = self.service.settings.free_agency.exploration.declined_labels == "none"
         while (due := self.closes_at()) is not None and due <= now:
             day = min(self._parts)
@@ -68,9 +76,20 @@ class OpenDays:
             rows = pa.concat_tables([self._table(part) for part in parts], promote_options="default")
             labels, unknown = self._truth(np.concatenate([part.rows for part in parts]), due)
             table = log.matured(rows, labels, declines_hide=hide, unknown=unknown)
-            log.write_day(table, self.service.outcomes, day)
+            self._write(table, day)
             self._newest_closed = day, table
             yield day, table
+
+    def flush(self) -> None:
+        """Until every closed day is in the outcome log."""
+        while self._writing:
+            self._writing.popleft().result()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._writer.shutdown()
 
     def scored(self, day: Day, segments: Sequence[str], categorical: frozenset[str]) -> ScoredDay | None:
         """A day's scores before its labels; None for one without a transaction."""
@@ -97,12 +116,19 @@ class OpenDays:
 
     def keep_rest(self) -> None:
         """Journal the days that the history ends before they close, so that their decisions can be explained."""
+        self.flush()
         journal = Journal(self.service.journals / FOLDER)
         for parts in self._parts.values():
             for part in parts:
                 journal.set_columns(self._columns(part))
                 journal.append_decisions(self._rows(part))
         journal.close()
+
+    def _write(self, table: pa.Table, day: Day) -> None:
+        """In a second thread, no more than a few days behind."""
+        if len(self._writing) >= WRITING_MAX:
+            self._writing.popleft().result()
+        self._writing.append(self._writer.submit(log.write_day, table, self.service.outcomes, day))
 
     def _truth(self, rows: NDArray[np.intp], by: int) -> tuple[dict[int, log.KnownLabel], set[int]]:
         """The frauds known by an event time, and the rows that nobody will ever know about, by hashed id."""

@@ -112,8 +112,7 @@ def run(
     if service.lineup_file.exists():
         raise BacktestError(str(service.state), "a lineup", "a state folder that nothing has begun in")
     first = first_day_of(history, service.spec.label_delay_ms) if first_day is None else first_day
-    with FeaturesAhead(service, history) as features:
-        days = OpenDays(service, history, features)
+    with FeaturesAhead(service, history) as features, OpenDays(service, history, features) as days:
         _teach(service, history, features, days, first, wall_ms, progress)
         game = _Game(service, history, features, days, FrontOffice.open(service), wall_ms)
         try:
@@ -153,6 +152,7 @@ def _teach(
             newest = (day + 1) * DAY_MS
         progress(Progress(stage="history", rows=end, of_rows=len(history), day=day))
     closed = [day for day, _ in days.close(newest)]
+    days.flush()
 
     def training(slot: str, done: float) -> None:
         stage = f"training {slot}: {done:.0%}"
@@ -267,6 +267,7 @@ class _Game:
             self._take_lineup()
 
     def _train(self, slot: SlotId, request: Request, now: EventTime) -> None:
+        self.days.flush()
         self.office.hand_in(fulfil(self.service, self.office.order(slot, request)), now, self.wall_ms())
 
     def _take_lineup(self) -> None:

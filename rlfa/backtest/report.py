@@ -9,6 +9,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from rlfa import __version__
+from rlfa.backtest.baseline import rows_of_a_training
 from rlfa.backtest.charts import Chart, chart
 from rlfa.backtest.figures import WEEK_DAYS, Figures, Week
 from rlfa.backtest.played import Played
@@ -109,6 +110,7 @@ def _facts(played: Played) -> tuple[tuple[str, str], ...]:
         ("features", f"{len(played.feature_names):,}"),
         ("label delay", spec.windows.label_delay),
         ("alert budget a day", f"{played.service.settings.free_agency.costs.alert_budget_per_day:,}"),
+        ("rows of each training of the rival, at most", f"{rows_of_a_training(played):,}, the newest"),
         ("policy", played.service.settings.free_agency.policy),
     )
 

@@ -55,7 +55,7 @@ def backtest(
     config: Annotated[Path | None, typer.Option("--config", "-c", help="Settings; sensible ones by default.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for report, ledger and outcome log.")] = Path(".rlfa/backtest"),
     rival: Annotated[bool, typer.Option(help="Compare with a LightGBM that is trained every day.")] = True,
-    threads: Annotated[int, typer.Option(min=1, help="Threads of that LightGBM.")] = 1,
+    threads: Annotated[int, typer.Option(min=1, help="Of that LightGBM, and of trainings unless settings say.")] = 1,
     as_json: AsJson = False,
 ) -> None:
     """Play the past through the whole of free agency, and report what it would have been worth.
@@ -66,7 +66,7 @@ def backtest(
     with Progress(BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=screen) as bars:
         line = _Line(bars, bars.add_task("reading", total=1.0))
         history = read_history(data, load_spec(spec))
-        service = set_up(out, spec, config, history)
+        service = set_up(out, spec, config, history, threads)
         played = run(service, history, progress=line.told)
         rivals = {}
         if rival and baseline.is_installed():
@@ -85,7 +85,7 @@ def backtest(
     screen.print(f"report: {page}; who plays and why: rlfa roster -c {out / 'rlfa.toml'}, rlfa ledger, rlfa explain")
 
 
-def set_up(out: Path, spec: Path, config: Path | None, history: History) -> Service:
+def set_up(out: Path, spec: Path, config: Path | None, history: History, threads: int = 1) -> Service:
     """Settings and spec in a folder of the backtest's own, in place of an earlier backtest's.
 
     Raises:
@@ -101,7 +101,7 @@ def set_up(out: Path, spec: Path, config: Path | None, history: History) -> Serv
     if config is None:
         stream = load_spec(out / "stream.toml")
         first = engine.first_day_of(history, stream.label_delay_ms)
-        text = default_settings(history, stream, first)
+        text = default_settings(history, stream, first, threads)
     else:
         text = _without_own_keys(_read(config))
     settings.write_text(f"{MARK}\n{FIRST_KEYS}{text}")
