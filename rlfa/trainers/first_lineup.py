@@ -11,6 +11,7 @@ import msgspec
 from agents.weights import load_agent
 from rlfa.config import Service
 from rlfa.errors import ConfigError
+from rlfa.free_agency.floors import with_floor
 from rlfa.free_agency.manager import initial_state
 from rlfa.hosts.footprint import measure, on_card
 from rlfa.hosts.scoring import AgentRef
@@ -21,6 +22,7 @@ from rlfa.outcomes.journal import DAY_MS
 from rlfa.store.agents import Agents, StoredAgent
 from rlfa.store.database import Store
 from rlfa.store.ledger import Ledger, entries_of
+from rlfa.trainers.first_floors import floors_of_history
 from rlfa.trainers.training import keep, train_on, window
 
 Progress = Callable[[str, float], None]  # slot, fraction done
@@ -65,7 +67,7 @@ def train_first_lineup(
             progress=lambda done, slot=slot: progress(slot, done),  # type: ignore[misc]  # bound for this slot
         )
         refs[slot] = keep(agent, service.agents)
-    return _begin(service, refs, first_day, recorded_at, seed)
+    return _begin(service, refs, days, first_day, recorded_at, seed)
 
 
 def stored(ref: AgentRef, family: str, created_at: int) -> StoredAgent:
@@ -85,7 +87,9 @@ def stored(ref: AgentRef, family: str, created_at: int) -> StoredAgent:
     )
 
 
-def _begin(service: Service, refs: dict[str, AgentRef], first_day: Day, recorded_at: int, seed: int) -> Plan:
+def _begin(
+    service: Service, refs: dict[str, AgentRef], days: Sequence[Day], first_day: Day, recorded_at: int, seed: int
+) -> Plan:
     settings = service.settings
     slots = [
         Slot(id=SlotId(slot), incumbent=ref.id, weight=1.0 / len(refs), segment=settings.segments.get(slot, ""))
@@ -93,6 +97,8 @@ def _begin(service: Service, refs: dict[str, AgentRef], first_day: Day, recorded
     ]
     families = {AgentId(ref.id): settings.slots[slot] for slot, ref in refs.items()}
     state, events = initial_state(slots, families, first_day, seed)
+    floors = floors_of_history(service, days, state.lineup, tuple(refs.values()))
+    state = with_floor(state, floors, first_day, settings.free_agency)
     entries = entries_of(events, state, at=EventTime(first_day * DAY_MS), recorded_at=recorded_at, policy="manual")
     store = Store.open(service.database)
     with store.transaction() as session:
