@@ -14,7 +14,7 @@ from streams.codec import categories, feature_of
 from streams.history import FRAUD, UNKNOWN
 
 VALUES_MAX = 60_000_000  # rows x features of one training
-VALUES_ALL = 3_000_000_000  # of all trainings together: a quarter of an hour on two cores
+VALUES_ALL = 1_000_000_000  # of all trainings together: some minutes
 
 
 def is_installed() -> bool:
