@@ -17,12 +17,13 @@ from rlfa.lineup.actions import choose, combine
 from rlfa.lineup.budget import AlertRules, Ration
 from rlfa.lineup.exploration import ExplorationRules
 from rlfa.lineup.segments import fields_of
-from rlfa.lineup.slots import AgentId, Epoch, Lineup, Slot, SlotId, Trial
+from rlfa.lineup.slots import DAY_MS, AgentId, AlertFloor, Day, Epoch, Lineup, Slot, SlotId, Trial
 from rlfa.lineup.voting import Rows, drawn
 from rlfa.outcomes import journal, log
 from rlfa.outcomes.journal import Journal
 from rlfa.outcomes.labels import LabelQueue
 from rlfa.outcomes.raised import alerts_raised
+from rlfa.rewards.budget import rule_of
 from rlfa.rewards.money import Costs
 from streams.codec import LabelCodec, TransactionCodec
 from streams.features.windows import FeatureState
@@ -202,3 +203,34 @@ def test_what_the_budget_left_out_says_so_and_a_restart_counts_the_same_alerts(
     uncommitted = sum(alerts_raised(tmp_path, day, {0: int(by_offset)}).values())
     assert 10 <= uncommitted < raised
     assert alerts_raised(tmp_path, day, {1: ROWS}) == {day: 0}
+
+
+def test_a_lane_that_starts_again_at_noon_decides_the_afternoon_as_if_it_had_gone_on(
+    batch: Absorbed, intake: Intake, tmp_path: Path
+) -> None:
+    costs = Costs(alert_budget_per_day=40, false_positive=0.1)
+    day = int(batch.transactions.event_time[0] // DAY_MS)
+    floor = AlertFloor(from_day=Day(day), value=0.5, best=None, rule=rule_of(costs))
+    sure = Lineup(epoch=Epoch(1), slots=(Slot(id=SlotId("all"), incumbent=NEW),), floors=(floor,))
+
+    def made(rows: slice, ration: Ration) -> Decided:
+        at = np.arange(ROWS)[rows]
+        part = Absorbed(batch.transactions.take(at), batch.features[at], batch.labels, [])
+        return decide(
+            part, STREAM, intake.feature_names, sure, Fixed(), costs, ExplorationRules(share=0.3), ration, now=5
+        )
+
+    whole = made(slice(None), Ration(AlertRules()))
+    noon = 30
+    morning = made(slice(noon), Ration(AlertRules()))
+    lane = Journal(tmp_path / "lane-0")
+    lane.set_columns(columns_of(intake, sure))
+    lane.append_decisions(morning.rows)
+    lane.append_decisions(whole.rows)  # tried, and not committed
+    lane.close()
+    committed = {0: int(batch.transactions.offset[:noon].max()) + 1}
+    again = Ration(AlertRules(), raised=alerts_raised(tmp_path, Day(day), committed))
+    assert again.raised == morning.ration.raised
+    afternoon = made(slice(noon, None), again)
+    assert [*morning.decisions, *afternoon.decisions] == whole.decisions
+    assert {d.over_budget for d in afternoon.decisions} == {True, False}
