@@ -13,3 +13,13 @@ class ConfigError(RlfaError):
 
     def __str__(self) -> str:
         return "{}: found {!r}, allowed: {}".format(*self.args)
+
+
+class PolicyError(RlfaError):
+    """A learned policy's file that isn't played."""
+
+    def __init__(self, where: str, found: object, allowed: str) -> None:
+        super().__init__(where, found, allowed)
+
+    def __str__(self) -> str:
+        return "{}: found {!r}, allowed: {}".format(*self.args)

@@ -15,6 +15,7 @@ from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr
 
 Scenario = Literal["none", "abrupt", "gradual", "recurring", "adversarial", "delay", "fraud_rate", "outage"]
 SCENARIOS: tuple[Scenario, ...] = get_args(Scenario)
@@ -158,7 +159,7 @@ class World:
 
     def expected(self, agent: Trained, day: int) -> float:
         """The truth: the share of a day's frauds that an agent catches, without luck."""
-        return float(self.mix[day] @ _normal_cdf(self.limits(agent, day)))
+        return float(self.mix[day] @ ndtr(self.limits(agent, day)))
 
     def shift(self, agent: Trained, day: int) -> float:
         """What signals without labels show of the drift since an agent's training, over their threshold."""
@@ -170,7 +171,7 @@ class World:
         """Adversaries move a week's fraud to what the incumbent misses, from the change on."""
         if self.scenario != "adversarial" or day < self.change or (day - self.change) % 7:
             return
-        missed = 1.0 - _normal_cdf(self.limits(agent, day))
+        missed = 1.0 - ndtr(self.limits(agent, day))
         mix = self.mix[day] * np.exp(1.2 * missed)
         self.mix[day:] = mix / mix.sum()
         rows = slice(int(self.start[day]), len(self.kind))
@@ -181,7 +182,3 @@ class World:
     def loss_a_day(self) -> float:
         """Mean amount of fraud on a day, as of the beginning."""
         return float(self.rate[HISTORY] * self.amount.mean())
-
-
-def _normal_cdf(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.array([0.5 * (1.0 + math.erf(v / math.sqrt(2.0))) for v in x])
