@@ -20,7 +20,7 @@ NO = ("0", "false", "f", "no", "n")
 CARD_DIGITS_MIN = 13
 NUMBER_OF_CARD_MIN = 10**13  # a whole number of 13 digits is rather a time in milliseconds
 NO_TIME = 0
-_NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
+NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
 
 
 def texts(column: pa.Array) -> tuple[list[str | None], NDArray[np.int64]]:
@@ -94,7 +94,7 @@ def _parsed(column: pa.Array) -> pa.Array:
     try:
         return column.cast(pa.float64())
     except pa.ArrowInvalid:
-        is_number = pc.match_substring_regex(column, _NUMBER)
+        is_number = pc.match_substring_regex(column, NUMBER)
         return pc.if_else(is_number, pc.utf8_trim_whitespace(column), None).cast(pa.float64())
 
 

@@ -9,15 +9,17 @@ from typing import Literal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import xxhash
 from numpy.typing import NDArray
 
 from streams.cards import is_card_number
 from streams.infer.sample import Sample, distinct, joined
-from streams.table_columns import keys, numbers, texts
+from streams.table_columns import NUMBER, keys, numbers, texts
 
 Kind = Literal["flag", "number", "text", "time", "nested"]
 CARDS_TRIED = 5_000  # values
+TRIED_FIRST = 100  # rows, before all of them are looked at
 NOT_ZERO = np.uint64(0x9E3779B97F4A7C15)  # the bits of no number that anybody writes: 0.0 is no missing value
 
 
@@ -124,7 +126,11 @@ def _column(name: str, values: pa.Array) -> Column:
 
 def _are_numbers(values: pa.Array) -> bool:
     """Every text is a number, and none begins with a zero that would be lost."""
-    found = [w for w in texts(values)[0] if w is not None and w != "NA"] if len(values) else []
-    if not found or np.isnan(numbers(pa.array(found))).any():
+    plain = values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
+    there = plain.filter(pc.not_equal(plain, "NA"))
+    if not len(there) or not pc.all(pc.match_substring_regex(there[:TRIED_FIRST], NUMBER)).as_py():
         return False
-    return not any(len(w) > 1 and w[0] == "0" and w.isdigit() for w in found)
+    with_zero = there.filter(pc.starts_with(there, "0"))
+    if pc.any(pc.match_substring_regex(with_zero, r"^0\d+$")).as_py():
+        return False
+    return bool(pc.all(pc.match_substring_regex(there, NUMBER)).as_py())
