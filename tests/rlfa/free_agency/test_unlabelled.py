@@ -15,6 +15,7 @@ from rlfa.free_agency.rules import DriftRules
 from rlfa.free_agency.unlabelled import UnlabelledDays, days_of, first_day_of, seen_through
 from rlfa.lineup.slots import DAY_MS, AgentId, Day, EventTime, Slot, SlotId
 from rlfa.outcomes.summaries import DaySummary, summarise
+from rlfa.store.agents import Agents, StoredAgent
 from rlfa.store.database import Store
 from rlfa.store.ledger import Ledger, entries_of
 from tests.rlfa.free_agency.builders import FIRST_DAY, cohort
@@ -30,6 +31,14 @@ customer = "c"
 [windows]
 label_delay = "7d"
 """
+CARD = """{
+    "genome": "moe", "rows": 9, "frauds": 3, "from_event_time": 0, "to_event_time": 9, "validation_from_event_time": 8,
+    "validation_rows": 2, "validation_frauds": 1, "epochs": 1, "metrics": {}, "calibration": "", "feature_names": ["a"],
+    "categorical": [], "seed": 0, "warm_start": "", "versions": {}
+}"""
+VETERAN = StoredAgent(
+    id=SLOT.incumbent, family="moe", genome="{}", card=CARD, metrics="{}", checksum="", uri="", created_at=1
+)
 RULES = DriftRules(reference_days=7)
 DAYS = range(int(FIRST_DAY), int(FIRST_DAY) + 14)
 
@@ -47,6 +56,7 @@ def service_at(tmp_path: Path) -> Service:
     state, events = initial_state([SLOT], {SLOT.incumbent: "moe"}, FIRST_DAY, seed=1)
     store = Store.open(service.database)
     with store.transaction() as session:
+        Agents(session).add(VETERAN)
         Ledger(session).append(entries_of(events, state, at=EventTime(0), recorded_at=1))
     store.close()
     return service
