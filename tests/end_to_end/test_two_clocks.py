@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from rlfa.cli.topics import create_topics
 from rlfa.cli.train import learn
 from rlfa.cluster import RunningService, start_service
 from rlfa.config import Service
+from rlfa.free_agency.events import TrialStarted
 from rlfa.free_agency.front_office import last_state
 from rlfa.lanes.session import LaneStatus
 from rlfa.lineup.slots import DAY_MS, Day
@@ -52,8 +54,15 @@ frauds_min = 1
 rows_min = 1
 days_min = 1
 threshold_days = 1
+[free_agency.trial]
+share = 0.3
+alpha = 0.99
+frauds_min = 1
+days_min = 1
 [free_agency.swaps]
 days_between = 0
+[segments]
+b = 'channel == "ecom" and amount > 5'
 """
 
 
@@ -74,9 +83,28 @@ def test_a_live_service_and_a_backtest_of_the_same_input_write_the_same_ledger(
 
     for found, wanted in zip(played.entries, entries_of(service), strict=True):
         assert plain(found) == nearly(plain(wanted))
-    assert {"ProbationStarted", "EvidenceAdded", "Promoted"} <= {e.kind for e in played.entries}
+    assert {"ProbationStarted", "EvidenceAdded", "TrialStarted", "Promoted"} <= {e.kind for e in played.entries}
     for day in log.closed_days(service.outcomes):
         refuse_another_day(*(pq.read_table(log.path_of(s.outcomes, day)) for s in (past, service)))
+    refuse_another_trial(played.entries, past, service)
+
+
+def refuse_another_trial(entries: Sequence[Entry], past: Service, service: Service) -> None:
+    """On the day that its trial began a challenger decided the same rows, about its share, here and there."""
+    began = next(e.event for e in entries if e.kind == "TrialStarted")
+    assert isinstance(began, TrialStarted)
+    here, there = (rows_of(s, began.since).sort_by("tx_hash") for s in (past, service))
+    refuse_another_day(here, there)
+    share = here[log.VOTED + began.agent].to_numpy(zero_copy_only=False).astype(float).mean()
+    assert 0.7 * began.share < share < 1.3 * began.share
+
+
+def rows_of(service: Service, day: Day) -> pa.Table:
+    """A day, closed or open."""
+    closed = log.path_of(service.outcomes, day)
+    rows = pq.read_table(closed) if closed.exists() else log.rows_of(service.journals, day)
+    assert rows is not None
+    return rows
 
 
 def refuse_another_day(found: pa.Table, wanted: pa.Table) -> None:
