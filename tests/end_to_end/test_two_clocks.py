@@ -112,7 +112,7 @@ def refuse_another_day(found: pa.Table, wanted: pa.Table) -> None:
     assert sorted(found.column_names) == sorted(wanted.column_names)
     for name in set(found.column_names) - {"partition", "offset", "label_source"}:
         here, there = (t[name].to_numpy(zero_copy_only=False) for t in (found, wanted))
-        if name == "score" or name.startswith(log.LOGIT):
+        if name in {"score", "floor"} or name.startswith(log.LOGIT):
             np.testing.assert_allclose(here.astype(float), there.astype(float), rtol=1e-5, err_msg=name)
         else:
             np.testing.assert_array_equal(here, there, name)
