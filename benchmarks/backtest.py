@@ -51,13 +51,14 @@ COLUMNS = ("table", "rows played", *(f"{s} {m}" for s in ("ours", "LightGBM") fo
 def main() -> None:
     parser = arguments("backtest", __doc__ or "")
     parser.add_argument("--days", type=int, default=60, help="days of the handbook that are played")
+    parser.add_argument("--warm-up", type=int, default=WARM_UP_DAYS, help="days before them, for the first lineup")
     parser.add_argument("--only", nargs="*", default=["speed", *TABLES], help="speed, tables by name, or wide")
     parser.add_argument("--threads", type=int, default=1, help="of trainings and of LightGBM, for the tables")
     args = parser.parse_args()
     configure_logs("error")
     report = Report("backtest", args, ())
     if "speed" in args.only:
-        speed(report, args.days)
+        speed(report, args.warm_up, args.days)
     tables = report.section("tables, from inferred specs alone", COLUMNS)
     for name, file in TABLES.items():
         if name in args.only:
@@ -71,38 +72,38 @@ def main() -> None:
     report.finish()
 
 
-def speed(report: Report, days: int) -> None:
+def speed(report: Report, warm_up: int, days: int) -> None:
     """The same days twice: through the broker, and as columns."""
     recording = read_recording(need_data(report.args, "handbook"), parse_duration("7d"))
     section = report.section("the handbook's days, twice", ("how", "transactions", "seconds", "a second", "epochs"))
     with tempfile.TemporaryDirectory() as live, tempfile.TemporaryDirectory() as past:
-        replayed, first_lineup = replay(section, Path(live), recording, days)
-        rows_per_s, ours = columns(section, Path(past), recording, days)
+        replayed, first_lineup = replay(section, Path(live), recording, warm_up, days)
+        rows_per_s, ours = columns(section, Path(past), recording, warm_up, days)
     report.claim("backtest over replay, transactions a second", rows_per_s / replayed, ">= 5")
     report.claim("agents of the first lineup that differ", len(first_lineup ^ ours), "== 0")
 
 
-def replay(section: Section, work: Path, recording: Recording, days: int) -> tuple[float, set[str]]:
+def replay(section: Section, work: Path, recording: Recording, warm_up: int, days: int) -> tuple[float, set[str]]:
     """As `benchmarks.replay` does it; transactions a second, and the first lineup."""
     with EmbeddedBroker() as broker:
         service = _configured(work, broker.bootstrap_servers)
         create_topics(service)
-        plan = learn(service, recording.between(START, WARM_UP_DAYS).chunks(), Console(stderr=True))
+        plan = learn(service, recording.between(START, warm_up).chunks(), Console(stderr=True))
         with cluster(service.state):
             running = start_service(service)
-            published, seconds = _stream(service, running, recording, days)
-            _wait_until_judged(service, running, days)
+            published, seconds = _stream(service, running, recording, days, warm_up)
+            _wait_until_judged(service, running, days, warm_up)
             status = running.manager_status()
             running.stop()
     row(section, "replay: broker, Ray, one lane", published, seconds, status.epoch if status else 0)
     return published / seconds, set(plan.lineup.incumbents)
 
 
-def columns(section: Section, work: Path, recording: Recording, days: int) -> tuple[float, set[str]]:
+def columns(section: Section, work: Path, recording: Recording, warm_up: int, days: int) -> tuple[float, set[str]]:
     """Through the engine; transactions a second, and the first lineup."""
     service = _configured(work, "localhost:1")
-    history = history_of_recording(service, recording.between(START, WARM_UP_DAYS + days))
-    first = Day(int(history.event_time[0]) // DAY_MS + WARM_UP_DAYS)
+    history = history_of_recording(service, recording.between(START, warm_up + days))
+    first = Day(int(history.event_time[0]) // DAY_MS + warm_up)
     began: list[float] = []
 
     def told(progress: Progress) -> None:

@@ -115,11 +115,13 @@ def _configured(work: Path, servers: str) -> Service:
     return load_service(work / "rlfa.toml")
 
 
-def _stream(service: Service, running: RunningService, recording: Recording, days: int) -> tuple[int, float]:
+def _stream(
+    service: Service, running: RunningService, recording: Recording, days: int, warm_up: int = WARM_UP_DAYS
+) -> tuple[int, float]:
     """Publish as fast as possible, and wait for the last decision."""
     topics = service.settings.topics
     names = Topics(transactions=topics.transactions, labels=topics.labels)
-    first = START + dt.timedelta(days=WARM_UP_DAYS)
+    first = START + dt.timedelta(days=warm_up)
     producer = Producer(service.settings.kafka)
     begin = time.perf_counter()
     chunks = recording.between(first, days).chunks()
@@ -133,9 +135,9 @@ def _stream(service: Service, running: RunningService, recording: Recording, day
     return published, time.perf_counter() - begin
 
 
-def _wait_until_judged(service: Service, running: RunningService, days: int) -> None:
+def _wait_until_judged(service: Service, running: RunningService, days: int, warm_up: int = WARM_UP_DAYS) -> None:
     """Until the manager has taken every cohort that the stream has closed."""
-    first = (START - dt.date(1970, 1, 1)).days + WARM_UP_DAYS
+    first = (START - dt.date(1970, 1, 1)).days + warm_up
     due = first + days - 2 - service.spec.label_delay_ms // DAY_MS
     while (status := running.manager_status()) is None or status.day < due or status.training:
         time.sleep(0.2)
