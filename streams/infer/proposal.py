@@ -15,6 +15,7 @@ from streams.infer.leaks import leak
 from streams.infer.sample import Sample
 from streams.table_columns import labels
 
+FEW_DAYS = 14.0  # days are judged as wholes, after their label delay, by agents that others have taught
 SHORT_DAYS = 28.0  # of a table whose label delay can't be a week
 
 
@@ -65,7 +66,8 @@ def propose(sample: Sample, answers: Answers) -> Proposal:
     choose_id(sample, _without(rest, *named), answers.id, fields)
     choose_amount(_without(rest, fields.tx_id, *(answers.entities or ())), answers.amount, fields)
     rest = _without(rest, fields.tx_id, fields.amount)
-    warnings = _leave_out_leaks(rest, label, fields, keep=answers.entities or ())
+    warnings = [f"the rows span {when.days:.1f} days: a backtest needs weeks"] if when.days < FEW_DAYS else []
+    warnings += _leave_out_leaks(rest, label, fields, keep=answers.entities or ())
     _leave_out_clocks_and_copies(rest, fields, keep=answers.entities or ())
     rest = _without(rest, *fields.left_out)
     choose_features(choose_entities(rest, answers.entities, fields), fields)

@@ -137,6 +137,11 @@ def test_a_time_is_known_by_its_values(
     assert times[-1] - times[0] <= 100 * 86_400_000
 
 
+def test_a_table_of_a_few_days_is_said_to_be_too_short(tmp_path: Path) -> None:
+    pq.write_table(simple(seconds=[i * 86 for i in range(N)]), tmp_path / "table.parquet")
+    assert infer(tmp_path / "table.parquet", Answers()).warnings == ("the rows span 2.0 days: a backtest needs weeks",)
+
+
 def test_a_row_after_a_long_silence_is_no_error(tmp_path: Path) -> None:
     days = [i // 100 if i < N // 2 else 40 + i // 100 for i in range(N)]
     spec = proposed(simple(at=[f"2024-01-01T{i % 24:02d}:00" for i in range(N)]), tmp_path)
