@@ -296,6 +296,11 @@ def categories(spec: StreamSpec) -> tuple[str, ...]:
     return (*spec.categorical, spec.currency) if spec.currency else spec.categorical
 
 
+def categorical_features(spec: StreamSpec) -> frozenset[str]:
+    """Names of the features that are codes of categories: agents embed them instead of ordering them."""
+    return frozenset(map(feature_of, categories(spec)))
+
+
 def raw_feature_names(spec: StreamSpec) -> tuple[str, ...]:
     """Names of the features that a record has by itself."""
     ours = ("amount", *CALENDAR) if spec.calendar else ("amount",)

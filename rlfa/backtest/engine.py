@@ -36,7 +36,7 @@ from rlfa.outcomes import log
 from rlfa.store.ledger import Ledger
 from rlfa.trainers.first_lineup import train_first_lineup
 from rlfa.trainers.orders import fulfil
-from streams.codec import categories
+from streams.codec import categorical_features
 from streams.history import FRAUD, History
 
 HISTORY_SHARE = 0.3  # of the days, to train the first lineup
@@ -194,7 +194,7 @@ class _Game:
 
     @property
     def _categorical(self) -> frozenset[str]:
-        return frozenset(categories(self.service.spec))
+        return categorical_features(self.service.spec)
 
     @property
     def epoch(self) -> int:

@@ -40,7 +40,7 @@ from rlfa.store.rewards import Rewards, rewards_of
 from rlfa.trainers.first_lineup import stored
 from rlfa.trainers.orders import Delivery, Order
 from rlfa.trainers.training import window
-from streams.codec import categories
+from streams.codec import categorical_features
 
 
 @dataclass(slots=True)
@@ -81,7 +81,7 @@ class FrontOffice:
         state = last_state(store)
         _refuse_other_segments(service, state)
         scout, policy = BanditScout(tuple(service.settings.genomes)), policy_of(service.settings.free_agency)
-        categorical = frozenset(categories(service.spec))
+        categorical = categorical_features(service.spec)
         return cls(
             service,
             store,
@@ -158,7 +158,7 @@ class FrontOffice:
     def load_cohort(self, day: Day) -> Cohort:
         """A closed day with the segments that the lineup plays."""
         path = log.path_of(self.service.outcomes, day)
-        return log.load_cohort(path, self.state.segments, frozenset(categories(self.service.spec)))
+        return log.load_cohort(path, self.state.segments, categorical_features(self.service.spec))
 
     def _scored(self, day: Day) -> ScoredDay | None:
         """The day to look at for limits, where somebody is watched."""

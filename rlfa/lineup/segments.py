@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlfa.errors import RlfaError
-from streams.codec import categories, category_codes, feature_of, raw_feature_names
+from streams.codec import categorical_features, category_codes, raw_feature_names
 from streams.spec import StreamSpec
 
 LENGTH_MAX = 500  # characters
@@ -74,12 +74,12 @@ WHOLE = Part("", frozenset())
 
 def part_of(spec: StreamSpec, segment: str) -> Part:
     """A segment of a stream."""
-    return Part(segment, frozenset(categories(spec)))
+    return Part(segment, categorical_features(spec))
 
 
 def fields_of(spec: StreamSpec, names: Sequence[str] = ()) -> Fields:
     """The columns of a stream's feature matrix; by default those that a record has by itself."""
-    return Fields(tuple(names) or raw_feature_names(spec), frozenset(map(feature_of, categories(spec))))
+    return Fields(tuple(names) or raw_feature_names(spec), categorical_features(spec))
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from rlfa.store.database import Store
 from rlfa.store.ledger import Ledger, entries_of
 from rlfa.trainers.first_floors import floors_of_history
 from rlfa.trainers.training import keep, train_on, window
-from streams.codec import feature_of
+from streams.codec import categorical_features
 
 Progress = Callable[[str, float], None]  # slot, fraction done
 
@@ -62,7 +62,7 @@ def train_first_lineup(
             service.outcomes,
             days,
             settings.genomes[family],
-            frozenset(map(feature_of, service.spec.categorical)),
+            categorical_features(service.spec),
             part=part_of(service.spec, settings.segments.get(slot, "")),
             threads=settings.trainers.threads,
             progress=lambda done, slot=slot: progress(slot, done),  # type: ignore[misc]  # bound for this slot

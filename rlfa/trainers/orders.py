@@ -29,7 +29,7 @@ from rlfa.rewards.money import Costs
 from rlfa.trainers.offline_gate import OfflineResult, compare_offline
 from rlfa.trainers.record import record_of
 from rlfa.trainers.training import TrainingError, keep, rows_of, train_rows
-from streams.codec import feature_of
+from streams.codec import categorical_features
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,7 +114,7 @@ def _start_of(order: Order, rows: TrainingSet) -> Agent | None:
 
 
 def _trained(service: Service, order: Order, rows: TrainingSet, start: Agent | None) -> Agent:
-    categorical, threads = frozenset(map(feature_of, service.spec.categorical)), service.settings.trainers.threads
+    categorical, threads = categorical_features(service.spec), service.settings.trainers.threads
     return train_rows(rows, order.genome, categorical, threads=threads, warm_start=start)
 
 
