@@ -171,6 +171,12 @@ def start_service(service: Service) -> RunningService:
     lives = [lane.run.remote() for lane in lanes]
     managing = manager.run.remote()
     logger().info("service_started", lanes=len(lanes))
+    if settings.free_agency.exploration.is_blind:
+        logger().warning(
+            "agents_are_not_judged",
+            why="free_agency.exploration: declined payments have no labels and none passes; set share, or "
+            "declined_labels = 'all' where their truth comes back",
+        )
     return RunningService(lanes, manager, host, lives, managing)
 
 

@@ -55,6 +55,11 @@ class ExplorationRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
             raise ValueError(f"Expected `0, or at least share_min ({self.share_min:g})`")
 
     @property
+    def is_blind(self) -> bool:
+        """Nobody can be judged: what is declined is never seen, and nothing passes to stand for it."""
+        return not self.share and self.declined_labels == "none"
+
+    @property
     def propensity_min(self) -> float:
         """The least chance with which a truth that counts came to be known; tests scale their bets by it."""
         return self.share_min if self.share and self.declined_labels == "none" else 1.0

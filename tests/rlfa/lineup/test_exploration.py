@@ -110,3 +110,9 @@ def test_a_share_that_could_never_let_anything_through_is_refused() -> None:
 def test_tests_scale_by_the_smallest_share_only_where_declines_hide_the_truth() -> None:
     assert RULES.propensity_min == 0.05
     assert ExplorationRules(share=0.2, declined_labels="all").propensity_min == 1.0
+
+
+def test_without_labels_of_declines_and_without_any_that_pass_nobody_can_be_judged() -> None:
+    assert ExplorationRules().is_blind
+    assert not ExplorationRules(share=0.01).is_blind
+    assert not ExplorationRules(declined_labels="all").is_blind
