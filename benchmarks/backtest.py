@@ -1,7 +1,7 @@
 """The past in minutes: a backtest beside a replay of the same input, and four tables from a file to a report.
 
 Speed: the handbook's days through the embedded broker, Ray and a lane, then the same rows, settings and first lineup
-through the engine of `rlfa backtest`; transactions a second from the first played one to the last, judging included.
+through the engine of `rlfa backtest`; both until the last closed day is judged and no training is under way.
 Tables: `rlfa spec infer` and `rlfa backtest` as a user runs them, each in a process of its own, with nothing else said
 than the file.
 """
@@ -91,11 +91,14 @@ def replay(section: Section, work: Path, recording: Recording, warm_up: int, day
         plan = learn(service, recording.between(START, warm_up).chunks(), Console(stderr=True))
         with cluster(service.state):
             running = start_service(service)
-            published, seconds = _stream(service, running, recording, days, warm_up)
+            begin = time.perf_counter()
+            published, deciding = _stream(service, running, recording, days, warm_up)
             _wait_until_judged(service, running, days, warm_up)
+            seconds = time.perf_counter() - begin
             status = running.manager_status()
             running.stop()
-    row(section, "replay: broker, Ray, one lane", published, seconds, status.epoch if status else 0)
+    row(section, "replay: until the last decision", published, deciding, status.epoch if status else 0)
+    row(section, "replay: until all is judged and trained", published, seconds, status.epoch if status else 0)
     return published / seconds, set(plan.lineup.incumbents)
 
 
@@ -112,7 +115,7 @@ def columns(section: Section, work: Path, recording: Recording, warm_up: int, da
 
     found = backtest.run(service, history, first, progress=told)
     seconds = time.perf_counter() - began[0]
-    row(section, "backtest: one process, columns", len(found.rows), seconds, int(found.epoch[-1]))
+    row(section, "backtest: all of it, one process", len(found.rows), seconds, int(found.epoch[-1]))
     slots = found.entries[0].event.slots  # type: ignore[union-attr]  # a ledger begins with the first epoch
     return len(found.rows) / seconds, {slot.incumbent for slot in slots}
 
