@@ -59,7 +59,7 @@ def main() -> None:
     report = Report("backtest", args, ())
     if "speed" in args.only:
         speed(report, args.warm_up, args.days)
-    tables = report.section("tables, from inferred specs alone", COLUMNS)
+    tables = Section("tables, from inferred specs alone", COLUMNS)
     for name, file in TABLES.items():
         if name in args.only:
             folder, table = file.split("/")
@@ -69,6 +69,7 @@ def main() -> None:
         report.claim(f"{cells['table']}: AP less that of LightGBM", gain, "> 0")
     if "wide" in args.only:
         wide(report, tables, args.threads)
+    report.sections += [tables] if tables.rows else []
     report.finish()
 
 
