@@ -40,8 +40,11 @@ class Genome(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """Experts in the mixture."""
     hidden: Annotated[int, Meta(ge=1, le=1024)] = 16
     """Units of an expert's hidden layer."""
-    activation: Literal["gelu", "relu", "silu", "xatlu", "xgelu", "xsilu"] = "relu"
-    """Of an expert's hidden layer; those with an x learn how far their own gate reaches beyond 0 and 1."""
+    activation: Literal[
+        "geglu", "gelu", "relu", "silu", "swiglu", "xatglu", "xatlu", "xgeglu", "xgelu", "xsilu", "xswiglu"
+    ] = "relu"
+    """Of an expert's hidden layer; those with an x learn how far their own gate reaches beyond 0 and 1, those with GLU
+    let one half of twice as many units gate the other."""
     adapter_rank: Annotated[int, Meta(ge=1, le=256)] = 4
     """Rank of each adapter's change to the shared layer."""
     encoder: Literal["piecewise_linear", "periodic"] = "piecewise_linear"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from agents.activations import ACTIVATIONS
+from agents.activations import ACTIVATIONS, units_of
 from agents.experts.logistic import BIAS_STD
 
 
@@ -27,13 +27,14 @@ class AdapterExperts(nn.Module):
 
     def __init__(self, width: int, experts: int, hidden: int, rank: int, activation: str, bias: float) -> None:
         super().__init__()
-        self.trunk = nn.Linear(width, hidden)
+        self.activation = ACTIVATIONS[activation]()
+        wide = hidden * units_of(self.activation)
+        self.trunk = nn.Linear(width, wide)
         nn.init.kaiming_uniform_(self.trunk.weight, nonlinearity="relu")
         self.down = nn.Parameter(torch.randn(experts, rank, width) / max(width, 1) ** 0.5)
-        self.up = nn.Parameter(torch.zeros(experts, hidden, rank))
+        self.up = nn.Parameter(torch.zeros(experts, wide, rank))
         self.head = nn.Parameter(torch.randn(hidden) / hidden**0.5)
         self.bias = nn.Parameter(bias + torch.randn(experts) * BIAS_STD)
-        self.activation = ACTIVATIONS[activation]()
 
     def forward(self, x: Tensor) -> Tensor:
         """float32[n, width] to logits float32[n, experts]."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from agents.activations import ACTIVATIONS
+from agents.activations import ACTIVATIONS, units_of
 from agents.experts.logistic import BIAS_STD
 
 
@@ -22,22 +22,23 @@ class MlpExperts(nn.Module):
 
     def __init__(self, width: int, experts: int, hidden: int, activation: str, bias: float) -> None:
         super().__init__()
-        self.first = nn.Linear(width, experts * hidden)
+        self.activation = ACTIVATIONS[activation]()
+        self.own = hidden * units_of(self.activation)  # of the first layer's outputs, each expert's
+        self.first = nn.Linear(width, experts * self.own)
         nn.init.kaiming_uniform_(self.first.weight, nonlinearity="relu")
         self.last = nn.Parameter(torch.randn(experts, hidden) * (1.0 / hidden**0.5))
         self.bias = nn.Parameter(bias + torch.randn(experts) * BIAS_STD)
-        self.activation = ACTIVATIONS[activation]()
-        self.experts, self.hidden = experts, hidden
+        self.experts = experts
 
     def forward(self, x: Tensor) -> Tensor:
         """float32[n, width] to logits float32[n, experts]."""
-        units = self.activation(self.first(x)).view(len(x), self.experts, self.hidden)
+        units = self.activation(self.first(x).view(len(x), self.experts, self.own))
         logits: Tensor = (units * self.last).sum(dim=2) + self.bias
         return logits
 
     def one(self, expert: int, x: Tensor) -> Tensor:
         """One expert's logits float32[n] of float32[n, width]."""
-        own = slice(expert * self.hidden, (expert + 1) * self.hidden)
+        own = slice(expert * self.own, (expert + 1) * self.own)
         units = self.activation(nn.functional.linear(x, self.first.weight[own], self.first.bias[own]))
         logits: Tensor = units @ self.last[expert] + self.bias[expert]
         return logits

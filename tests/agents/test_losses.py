@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from agents.activations import ACTIVATIONS
+from agents.experts import EXPERTS
 from agents.experts.adapters import AdapterExperts
 from agents.genome import Genome
 from agents.losses import (
@@ -92,6 +93,46 @@ def test_unexpanded_activations_are_the_plain_ones() -> None:
     x = torch.linspace(-4, 4, 33)
     torch.testing.assert_close(ACTIVATIONS["xgelu"]()(x), torch.nn.functional.gelu(x))
     torch.testing.assert_close(ACTIVATIONS["xsilu"]()(x), torch.nn.functional.silu(x))
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("xatglu", (1.5, 2.0)),
+        ("xgeglu", (1.68268949, 2.36537898)),
+        ("xswiglu", (1.46211716, 1.92423431)),
+    ],
+)
+@torch.no_grad()
+def test_gated_linear_forms_are_those_of_the_reference(name: str, wanted: tuple[float, float]) -> None:
+    activation, u_and_v = ACTIVATIONS[name](), torch.tensor([[1.0, 2.0]])
+    for alpha, value in zip((0.0, 0.5), wanted, strict=True):
+        activation.of_first.alpha.fill_(alpha)  # type: ignore[operator, union-attr]
+        assert activation(u_and_v).tolist() == [[pytest.approx(value, abs=1e-6)]]
+    activation.of_first.alpha.fill_(-0.5)  # type: ignore[operator, union-attr]
+    assert activation(torch.tensor([[7.0, 2.0]])).tolist() == [[1.0]]  # half of v, whatever u
+
+
+@torch.no_grad()
+def test_forms_of_the_second_order_gate_by_the_plain_activation() -> None:
+    u, v = torch.randn(2, 9, 4, generator=torch.Generator().manual_seed(0))
+    for name, plain in (("geglu", torch.nn.functional.gelu), ("swiglu", torch.nn.functional.silu)):
+        torch.testing.assert_close(ACTIVATIONS[name]()(torch.cat([u, v], dim=1)), plain(u) * v)
+
+
+@pytest.mark.parametrize("expert", ["adapters", "mlp"])
+@torch.no_grad()
+def test_each_expert_halves_its_own_units(expert: str) -> None:
+    torch.manual_seed(0)
+    experts = EXPERTS[expert](5, Genome(experts=3, hidden=4, activation="xatglu"), -3.0)
+    x = torch.randn(20, 5)
+    layer = experts.trunk if expert == "adapters" else experts.first
+    own = slice(0, 8) if expert == "adapters" else slice(8, 16)
+    units = torch.nn.functional.linear(x, layer.weight[own], layer.bias[own])  # type: ignore[index, union-attr, arg-type]
+    gated = (torch.arctan(units[:, :4]) / torch.pi + 0.5) * units[:, 4:]
+    head = experts.head if expert == "adapters" else experts.last[1]  # type: ignore[index]
+    torch.testing.assert_close(experts(x)[:, 1], gated @ head + experts.bias[1])  # type: ignore[operator, index]
+    torch.testing.assert_close(experts.one(1, x), experts(x)[:, 1])  # type: ignore[operator]
 
 
 @torch.no_grad()
