@@ -16,7 +16,7 @@ from agents.errors import GenomeError
 class Genome(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What an agent is made of, and how it is trained."""
 
-    gate: Literal["grkan", "gumbel", "softmax", "threshold", "top_k"] = "softmax"
+    gate: Literal["grkan", "gumbel", "softmax", "task_aware", "threshold", "top_k"] = "softmax"
     """Who decides how much each expert counts."""
     gate_map: Literal["identity", "softsign", "tanh"] = "tanh"
     """Map of the inputs before the gate; a bounded one keeps outliers from routing everything."""
@@ -32,6 +32,19 @@ class Genome(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """Normalise the GRKAN gate's scores over the experts, as its paper does; of two experts only a sign is left."""
     threshold_share: Annotated[float, Meta(gt=0, le=1)] = 1.0
     """Highest threshold of the threshold gate, as a share of equal weights; up to 1 some expert always takes part."""
+    task: str = ""
+    """Categorical feature whose values are the tasks of the task-aware gate, known when a payment is made; the first
+    one when empty."""
+    task_mode: Literal["additive", "per_task", "task_only"] = "additive"
+    """How a task routes: beside the row's own scores, with a gate of its own, or alone."""
+    task_embedding: Annotated[int, Meta(ge=1, le=256)] = 8
+    """Width of a task's embedding; a gate of its own has none."""
+    task_unknown: Literal["mean", "trained"] = "trained"
+    """What a task never seen is: what rows that forget their task have learnt, or the mean of those known."""
+    task_dropout: Annotated[float, Meta(ge=0, lt=1)] = 0.05
+    """Share of the training rows that forget their task."""
+    task_top_k: Annotated[int, Meta(ge=0, le=256)] = 0
+    """Experts of a row that take part, of the task-aware gate; 0: all."""
     expert: Literal["adapters", "logistic", "mlp", "trees"] = "mlp"
     """What an expert is: a low-rank change of a shared layer, a linear logit, a hidden layer, trees (extra `trees`)."""
     members: Annotated[int, Meta(ge=1, le=64)] = 1
@@ -105,6 +118,8 @@ class Genome(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     def __post_init__(self) -> None:
         if self.gate == "top_k" and self.top_k > max(self.experts, 2):
             raise GenomeError("genome.top_k", self.top_k, f"at most the {self.experts} experts")
+        if self.task_top_k == 1 or self.task_top_k > max(self.experts, 2):
+            raise GenomeError("genome.task_top_k", self.task_top_k, f"0, or 2 to the {self.experts} experts")
         if self.temperature_end > self.temperature_start:
             raise GenomeError("genome.temperature_end", self.temperature_end, f"at most {self.temperature_start}")
 

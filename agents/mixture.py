@@ -10,8 +10,9 @@ from agents.experts import EXPERTS
 from agents.experts.sparse import OneByOne, chosen_logits
 from agents.forest import TREES
 from agents.gates import GATES
+from agents.gates.task_aware import TaskAwareGate
 from agents.genome import Genome
-from agents.inputs import UNKNOWN
+from agents.inputs import MISSING, UNKNOWN
 
 SPARSE_FROM = 16  # experts for each that takes part, from which it is cheaper to score only these: benchmarks.experts
 GATE_SCALE = 0.25  # of the trees' logits before the gate, whose tanh would flatten rare fraud's
@@ -29,12 +30,13 @@ class Mixture(nn.Module):
         edges: float32[q, bins + 1] of the numeric features.
         categories: rows of each categorical feature's embedding.
         bias: logit of the base rate.
+        task: which of the categorical features is the task of a gate that asks for it.
 
     Source: Nguyen, Akbarian, Nguyen, Ho 2024, "A General Theory for Softmax Gating Multinomial Logistic Mixture of
     Experts", eq. 1, in logarithms.
     """
 
-    def __init__(self, genome: Genome, edges: Tensor, categories: list[int], bias: float) -> None:
+    def __init__(self, genome: Genome, edges: Tensor, categories: list[int], bias: float, task: int = 0) -> None:
         super().__init__()
         self.of_trees = genome.expert == TREES
         encoder = None if self.of_trees else ENCODERS[genome.encoder](edges)
@@ -43,11 +45,13 @@ class Mixture(nn.Module):
         embedded = genome.embedding * len(categories)
         self.dropout = nn.Dropout(genome.dropout)
         # The gate sees each number once, as it is; only the experts see it spread over bins or waves.
-        self.gate = GATES[genome.gate](edges.shape[0] + embedded + genome.experts * self.of_trees, genome)
+        seen = edges.shape[0] + embedded + genome.experts * self.of_trees
+        self.task = task if categories else None
+        self.gate = GATES[genome.gate](seen, genome, categories[task] if categories else MISSING + 1)
         width = int(encoder.out_features) + embedded if encoder else 0  # type: ignore[arg-type]
         self.experts = EXPERTS[genome.expert](width, genome, bias)
-        many = genome.experts >= SPARSE_FROM * genome.top_k
-        self.sparse = many and hasattr(self.gate, "chosen") and isinstance(self.experts, OneByOne)
+        many = genome.experts >= SPARSE_FROM * getattr(self.gate, "k", genome.experts)
+        self.sparse = many and isinstance(self.experts, OneByOne)
 
     def forward(self, numbers: Tensor, rows: Tensor, boosted: Tensor | None = None) -> Tensor:
         """float32[n, q], int64[n, c] and the trees' float32[n, experts] to logits float32[n]."""
@@ -56,17 +60,17 @@ class Mixture(nn.Module):
     def weighed(self, numbers: Tensor, rows: Tensor, boosted: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Logits float32[n], and the experts' log weights float32[n, experts], or [n, k] where only k are scored."""
         embedded = self._embed(rows)
-        gate_inputs = self._seen_by_gate(numbers, embedded, boosted)
+        gate_inputs = self._seen_by_gate(numbers, rows, embedded, boosted)
         if self.encoder is not None:
             inputs = self.dropout(torch.cat([self.encoder(numbers), *embedded], dim=1))
         else:
             assert boosted is not None, "experts made of trees need their logits"
             inputs = boosted
         if self.sparse and not self.training:
-            chosen, log_weights = self.gate.chosen(gate_inputs)  # type: ignore[operator]
+            chosen, log_weights = self.gate.chosen(*gate_inputs)  # type: ignore[operator]
             logits = chosen_logits(self.experts, inputs, chosen)  # type: ignore[arg-type]
         else:
-            log_weights = self.gate(gate_inputs)
+            log_weights = self.gate(*gate_inputs)
             logits = self.experts(inputs)
         positive = torch.logsumexp(log_weights + nn.functional.logsigmoid(logits), dim=1)
         negative = torch.logsumexp(log_weights + nn.functional.logsigmoid(-logits), dim=1)
@@ -74,12 +78,18 @@ class Mixture(nn.Module):
 
     def gate_weights(self, numbers: Tensor, rows: Tensor, boosted: Tensor | None = None) -> Tensor:
         """float32[n, experts]; each row sums to 1."""
-        log_weights: Tensor = self.gate(self._seen_by_gate(numbers, self._embed(rows), boosted))
+        log_weights: Tensor = self.gate(*self._seen_by_gate(numbers, rows, self._embed(rows), boosted))
         return log_weights.exp()
 
-    def _seen_by_gate(self, numbers: Tensor, embedded: list[Tensor], boosted: Tensor | None) -> Tensor:
+    def _seen_by_gate(
+        self, numbers: Tensor, rows: Tensor, embedded: list[Tensor], boosted: Tensor | None
+    ) -> tuple[Tensor, ...]:
         of_trees = [] if boosted is None else [GATE_SCALE * boosted]
-        return torch.cat([numbers, *embedded, *of_trees], dim=1)
+        inputs = torch.cat([numbers, *embedded, *of_trees], dim=1)
+        if not isinstance(self.gate, TaskAwareGate):
+            return (inputs,)
+        tasks = rows.new_full((len(rows),), UNKNOWN) if self.task is None else rows[:, self.task]
+        return inputs, tasks
 
     def _embed(self, rows: Tensor) -> list[Tensor]:
         """Of each categorical feature float32[n, embedding]; in training some codes count as unknown."""
@@ -99,6 +109,7 @@ class Committee(nn.Module):
         edges: float32[q, bins + 1] of the numeric features.
         categories: rows of each categorical feature's embedding.
         bias: logit of the base rate.
+        task: which of the categorical features is the task of a gate that asks for it.
 
     Source: Lakshminarayanan, Pritzel, Blundell 2017, "Simple and Scalable Predictive Uncertainty Estimation using Deep
     Ensembles", section 2.4, without the adversarial examples.
@@ -106,10 +117,10 @@ class Committee(nn.Module):
 
     prior_shift: Tensor
 
-    def __init__(self, genome: Genome, edges: Tensor, categories: list[int], bias: float) -> None:
+    def __init__(self, genome: Genome, edges: Tensor, categories: list[int], bias: float, task: int = 0) -> None:
         super().__init__()
         self.register_buffer("prior_shift", torch.zeros(()))
-        self.members = nn.ModuleList([Mixture(genome, edges, categories, bias) for _ in range(genome.members)])
+        self.members = nn.ModuleList([Mixture(genome, edges, categories, bias, task) for _ in range(genome.members)])
 
     def forward(self, numbers: Tensor, rows: Tensor, boosted: Tensor | None = None) -> Tensor:
         """float32[n, q], int64[n, c] and the trees' float32[n, experts] to logits float32[n]."""

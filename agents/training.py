@@ -21,6 +21,7 @@ from agents.data_card import DataCard
 from agents.errors import GenomeError, TrainingDataError
 from agents.forest import TREES, Forest
 from agents.gate_metrics import gate_metrics
+from agents.gates.task_aware import TASKS, task_at
 from agents.genome import Genome
 from agents.inputs import MISSING, UNKNOWN, InputStats, embedding_rows
 from agents.losses import BALANCES, LOSSES
@@ -88,7 +89,7 @@ def train(
 
     Raises:
         TrainingDataError: no fraud, nothing genuine, columns that don't fit their names, or a start that doesn't fit.
-        GenomeError: the genome names features that aren't there.
+        GenomeError: the genome names features that aren't there, or a task that is no category.
     """
     x, names = _chosen(genome, x, tuple(feature_names))
     _refuse_hopeless(x, y, names)
@@ -118,6 +119,7 @@ def _train(
     cut = _cut(event_time, y, genome.validation_share)
     early, late = event_time < cut, event_time >= cut
     columns = [j for j, name in enumerate(names) if name in categorical]
+    task = task_at(genome, [names[j] for j in columns])
     inputs = InputStats.fit(x[early], columns, genome.bins)
     stage = 0.5 if genome.refit else 1.0
     forest = None
@@ -128,7 +130,7 @@ def _train(
         taught, late = _halves(late, event_time, y)
         epochs *= bool(y[taught].any())
     later = (x[late], y[late])
-    network, epochs = _fit(genome, inputs, forest, x[taught], y[taught], later, epochs, warm_start, device,
+    network, epochs = _fit(genome, inputs, task, forest, x[taught], y[taught], later, epochs, warm_start, device,
                            lambda done: progress(done * stage))  # fmt: skip
     held_out = Agent("", genome, _no_card(names, categorical), inputs, network, Platt(), forest)
     logits = held_out.logits(x[late])
@@ -138,7 +140,7 @@ def _train(
         forest = grow(genome, inputs, x, y, event_time, torch.get_num_threads())
     elif genome.refit:
         inputs = InputStats.fit(x, columns, genome.bins)
-        network, _ = _fit(genome, inputs, None, x, y, None, epochs, warm_start, device,
+        network, _ = _fit(genome, inputs, task, None, x, y, None, epochs, warm_start, device,
                           lambda done: progress(stage + done * (1 - stage)))  # fmt: skip
     card = DataCard(
         genome=genome.id,
@@ -167,6 +169,7 @@ def _train(
 def _fit(
     genome: Genome,
     inputs: InputStats,
+    task: int,
     forest: Forest | None,
     x: Features,
     y: NDArray[np.bool_],
@@ -183,9 +186,10 @@ def _fit(
     keep, shift = thinned(y, genome.genuine_per_fraud, rng) if forest is None else (np.arange(len(y)), 0.0)
     rows = _encoded(inputs, forest, x[keep], y[keep], device)
     base = float(np.clip(y[keep].sum() / max(len(keep), 1), 1e-6, 1 - 1e-6))
-    network = Committee(genome, torch.from_numpy(inputs.edges), [len(c) + 2 for c in inputs.codes], _logit(base))
+    sizes = [len(c) + 2 for c in inputs.codes]
+    network = Committee(genome, torch.from_numpy(inputs.edges), sizes, _logit(base), task)
     if warm_start is not None:
-        _warm(network, inputs, warm_start)
+        _warm(network, inputs, task, warm_start)
     network.to(device)
     check = (
         _encoded(inputs, forest, *later, device)
@@ -275,12 +279,13 @@ def _shifted(network: Committee, shift: float) -> Committee:
     return network
 
 
-def _warm(network: Committee, inputs: InputStats, agent: Agent) -> None:
-    """Take over every tensor; an embedding's rows go where their categories are now."""
+def _warm(network: Committee, inputs: InputStats, task: int, agent: Agent) -> None:
+    """Take over every tensor; the rows of an embedding, and of the tasks, go where their categories are now."""
     theirs = dict(agent.network.state_dict())
     for j, (codes, before) in enumerate(zip(inputs.codes, agent.inputs.codes, strict=True)):
         rows = torch.from_numpy(np.concatenate([[UNKNOWN, MISSING], embedding_rows(codes, before)]))
-        for name in (n for n in theirs if n.endswith(f".embeddings.{j}.weight")):
+        tables = (f".embeddings.{j}.weight", *([TASKS] if j == task else []))
+        for name in (n for n in theirs if n.endswith(tables)):
             theirs[name] = theirs[name][rows]
     network.load_state_dict(theirs)
     network.prior_shift.zero_()

@@ -18,8 +18,9 @@ from torch import Tensor
 
 from agents.calibration import Platt
 from agents.data_card import DataCard
-from agents.errors import WeightsError
+from agents.errors import GenomeError, WeightsError
 from agents.forest import TREES, Forest
+from agents.gates.task_aware import task_at
 from agents.genome import Genome
 from agents.inputs import InputStats
 from agents.mixture import Committee
@@ -71,11 +72,15 @@ def load_agent(folder: Path, checksum: str | None) -> Agent:
         tensors = load(data)
     except SafetensorError as error:
         raise WeightsError(str(path), error, "a safetensors file") from error
+    try:
+        task = task_at(genome, card.categorical)
+    except GenomeError as error:
+        raise WeightsError(str(folder / GENOME), error, "a genome that fits its data card") from error
     _refuse_unfit(tensors, expected_tensors(genome, card, tensors), path)
     inputs = InputStats.of(tensors)
     if not inputs.fits(len(card.feature_names)):
         raise WeightsError(f"{path} inputs", "columns, edges or codes out of order", "those of its features")
-    network = Committee(genome, torch.from_numpy(inputs.edges), [len(c) + 2 for c in inputs.codes], 0.0)
+    network = Committee(genome, torch.from_numpy(inputs.edges), [len(c) + 2 for c in inputs.codes], 0.0, task)
     network.load_state_dict(_network(tensors))
     slope, shift = tensors["platt"].tolist()
     if slope <= 0:
@@ -142,7 +147,8 @@ def expected_tensors(genome: Genome, card: DataCard, found: Mapping[str, Tensor]
     codes = [found.get(f"inputs.codes.{i}", torch.empty(0)).flatten() for i in range(c)]
     inputs = InputStats.blank(d, c, genome.bins, [len(known) for known in codes])
     with torch.device("meta"):
-        network = Committee(genome, torch.empty(inputs.edges.shape), [len(known) + 2 for known in codes], 0.0)
+        sizes = [len(known) + 2 for known in codes]
+        network = Committee(genome, torch.empty(inputs.edges.shape), sizes, 0.0, task_at(genome, card.categorical))
     weights = {f"{NETWORK}{k}": v for k, v in network.state_dict().items()}
     trees = Forest.blank(genome, [len(known) for known in codes]).tensors() if genome.expert == TREES else {}
     return {**weights, **inputs.tensors(), **trees, "platt": torch.zeros(2, dtype=torch.float64)}

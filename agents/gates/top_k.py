@@ -32,17 +32,17 @@ class TopKGate(SoftmaxGate):
     def forward(self, x: Tensor) -> Tensor:
         """float32[n, width] to log weights float32[n, experts]; their exponentials sum to 1 in each row."""
         scores = self.logits(x)
-        kept = _first(scores, self.k)[1]
+        kept = first(scores, self.k)[1]
         left_out = torch.ones_like(scores, dtype=torch.bool).scatter_(1, kept, False)
         return torch.log_softmax(scores.masked_fill(left_out, -torch.inf), dim=1)
 
     def chosen(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The experts of each row int64[n, k], and their log weights float32[n, k]."""
-        scores, kept = _first(self.logits(x), self.k)
+        scores, kept = first(self.logits(x), self.k)
         return kept, torch.log_softmax(scores, dim=1)
 
 
-def _first(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
+def first(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """The k largest scores and whose they are; `topk` would leave open which of two equal ones comes first."""
     if k > PASSES_MAX:
         ordered, experts = torch.sort(scores, dim=1, descending=True, stable=True)
