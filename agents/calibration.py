@@ -1,51 +1,205 @@
-"""Logits that mean what they say: Platt scaling, monotone, so that the ranking stays."""
+"""Logits that mean what they say: monotone maps, so that the ranking stays, fitted on rows after the training's."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Literal, TypeVar
+
 import msgspec
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.optimize import minimize
+from sklearn.isotonic import isotonic_regression
+from torch import Tensor
 
-FRAUDS_MIN = 10  # fewer say nothing about probabilities
+Kind = Literal["beta", "isotonic", "platt", "temperature"]
+Float = TypeVar("Float", np.float32, np.float64)
+Wide = NDArray[np.float64]
+
+SIMPLEST_FIRST: tuple[Kind, ...] = ("temperature", "platt", "beta", "isotonic")
+FRAUDS_MIN: Mapping[Kind, int] = {"temperature": 10, "platt": 10, "beta": 200, "isotonic": 1000}
+GENUINE_MIN = 10
 SLOPE_BOUNDS = (0.2, 5.0)
+PREFIX = "calibration."
 
 
-class Platt(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`slope * logit + shift`, slope positive."""
+class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`rise * log p - fall * log (1 - p) + shift` of `p = sigmoid(logit)`; averaged with `steps`, if there are any.
 
-    slope: float = 1.0
+    With `rise` equal to `fall` that is `rise * logit + shift`: a temperature where the shift is 0, else Platt's.
+    """
+
+    rise: float = 1.0
+    fall: float = 1.0
     shift: float = 0.0
+    steps: tuple[tuple[float, float], ...] = ()
+    """From which logit on which level holds, both ascending; the first level holds below as well."""
 
-    def apply(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
-        """float32[n] to float32[n]."""
-        return (np.float32(self.slope) * logits + np.float32(self.shift)).astype(np.float32)
+    def apply(self, logits: NDArray[Float]) -> NDArray[Float]:
+        """float[n] to float[n] of the same width."""
+        if self.rise == self.fall and not self.steps:
+            wide = logits.dtype.type
+            return (wide(self.rise) * logits + wide(self.shift)).astype(logits.dtype)
+        z = logits.astype(np.float64)
+        smooth = self.rise * _log_sigmoid(z) - self.fall * _log_sigmoid(-z) + self.shift
+        if self.steps:
+            begins, levels = np.array(self.steps).T
+            smooth = 0.5 * (smooth + levels[np.searchsorted(begins[1:], z, side="right")])
+        return smooth.astype(logits.dtype)
+
+    def carried(self, start: Wide, parts: Wide) -> Wide:
+        """What features add to the calibrated logit, float64[n, d], from `apply(start)` on, so that it is their sum.
+
+        All are stretched as the calibration does around their way; what its bends leave over goes by their size.
+
+        Args:
+            start: float64[n], where the logits start from.
+            parts: float64[n, d], what features add to these.
+        """
+        if self.rise == self.fall and not self.steps:
+            return np.asarray(self.rise * parts)
+        end = start + parts.sum(axis=1)
+        low, high = np.minimum(start, end) - 0.5, np.maximum(start, end) + 0.5
+        stretched = parts * ((self.apply(high) - self.apply(low)) / (high - low))[:, None]
+        left_over = self.apply(end) - self.apply(start) - stretched.sum(axis=1)
+        size = np.abs(parts)
+        return np.asarray(stretched + left_over[:, None] * size / np.maximum(size.sum(axis=1, keepdims=True), 1e-12))
+
+    @property
+    def fits(self) -> bool:
+        """Whether it is finite and keeps the ranking."""
+        steps = np.array(self.steps).reshape(-1, 2)
+        numbers = np.concatenate([[self.rise, self.fall, self.shift], steps.ravel()])
+        ascending = bool((np.diff(steps, axis=0) > 0).all())
+        return bool(np.isfinite(numbers).all()) and self.rise > 0 and self.fall > 0 and ascending
+
+    def tensors(self) -> dict[str, Tensor]:
+        """For the weights' file."""
+        return {
+            f"{PREFIX}smooth": torch.tensor([self.rise, self.fall, self.shift], dtype=torch.float64),
+            f"{PREFIX}steps": torch.tensor(self.steps, dtype=torch.float64).view(-1, 2),
+        }
+
+    @classmethod
+    def of(cls, tensors: Mapping[str, Tensor]) -> Calibration:
+        """From the weights' file."""
+        rise, fall, shift = tensors[f"{PREFIX}smooth"].tolist()
+        steps = tuple((begin, level) for begin, level in tensors[f"{PREFIX}steps"].tolist())
+        return cls(rise=rise, fall=fall, shift=shift, steps=steps)
 
 
-def fit_platt(logits: NDArray[np.float32], fraud: NDArray[np.bool_]) -> tuple[Platt, str]:
-    """The scaling with the least log loss on rows that training didn't see.
+def fit_calibration(
+    kind: Kind | Literal["chosen"],
+    logits: NDArray[np.float32],
+    fraud: NDArray[np.bool_],
+    newer: NDArray[np.bool_],
+    otherwise: Calibration | None = None,
+) -> tuple[Calibration, str]:
+    """The calibration with the least log loss on rows that training didn't see.
+
+    A kind that needs more frauds than there are gives way to the next simpler one.
 
     Args:
+        kind: the most flexible one wanted; "chosen": the one which, fitted on the older rows, loses least on the newer.
         logits: float32[n].
         fraud: bool[n].
+        newer: bool[n], the rows that choose.
+        otherwise: what holds where there are too few frauds for any; None: logits as they are.
 
     Returns:
-        The scaling and a line for the data card; no scaling where there are too few frauds.
+        The calibration and a line for the data card.
 
-    Source: Platt 1999, "Probabilistic outputs for support vector machines", with his smoothed targets.
+    Source: Platt 1999, "Probabilistic outputs for support vector machines", with his smoothed targets; Guo et al. 2017,
+    "On Calibration of Modern Neural Networks", section 4.2; Kull, Silva Filho, Flach 2017, "Beta calibration", eq. 5;
+    Zadrozny, Elkan 2002, "Transforming classifier scores into accurate multiclass probability estimates".
     """
+    positives, negatives = int(fraud.sum()), int((~fraud).sum())
+    z = logits.astype(np.float64)
+    most: Kind = _chosen(z, fraud, newer) if kind == "chosen" else kind
+    allowed = _allowed(most, fraud)
+    if not allowed:
+        wanted = f"at least {FRAUDS_MIN['temperature']} and {GENUINE_MIN} wanted"
+        return otherwise or Calibration(), f"none: {positives} frauds and {negatives} genuine rows, {wanted}"
+    used = allowed[-1]
+    less = "" if used == most else f", as {most} wants {FRAUDS_MIN[most]}"
+    return FITS[used](z, fraud), f"{used} on {len(fraud)} rows, {positives} frauds{less}"
+
+
+def _allowed(most: Kind, fraud: NDArray[np.bool_]) -> list[Kind]:
+    """The kinds up to one that so many frauds bear, the simplest first."""
+    if (~fraud).sum() < GENUINE_MIN:
+        return []
+    return [k for k in SIMPLEST_FIRST[: SIMPLEST_FIRST.index(most) + 1] if fraud.sum() >= FRAUDS_MIN[k]]
+
+
+def _chosen(z: Wide, fraud: NDArray[np.bool_], newer: NDArray[np.bool_]) -> Kind:
+    """Of the kinds that the older rows bear, the one with the least log loss on the newer; Platt's where none can."""
+    kinds = _allowed("isotonic", fraud[~newer]) if fraud[newer].any() else []
+
+    def loss(kind: Kind) -> float:
+        calibrated = FITS[kind](z[~newer], fraud[~newer]).apply(z[newer]).astype(np.float64)
+        return float(np.mean(np.logaddexp(0.0, calibrated) - fraud[newer] * calibrated))
+
+    return min(kinds, key=loss, default="platt")
+
+
+def _temperature(z: Wide, fraud: NDArray[np.bool_]) -> Calibration:
+    (slope,) = _least_loss(z[:, None], fraud, shifted=False)
+    return Calibration(rise=slope, fall=slope)
+
+
+def _platt(z: Wide, fraud: NDArray[np.bool_]) -> Calibration:
+    slope, shift = _least_loss(z[:, None], fraud)
+    return Calibration(rise=slope, fall=slope, shift=shift)
+
+
+def _beta(z: Wide, fraud: NDArray[np.bool_]) -> Calibration:
+    rise, fall, shift = _least_loss(np.stack([_log_sigmoid(z), -_log_sigmoid(-z)], axis=1), fraud)
+    return Calibration(rise=rise, fall=fall, shift=shift)
+
+
+def _isotonic(z: Wide, fraud: NDArray[np.bool_]) -> Calibration:
+    """Steps, averaged with the beta calibration: that leaves no ties, and no row at a probability of 0 or 1.
+
+    Of equal logits the steps have one level: their mean is taken before.
+    """
+    n = len(z)
+    values, inverse, counts = np.unique(z, return_inverse=True, return_counts=True)
+    share = np.bincount(inverse, weights=fraud) / counts
+    level = isotonic_regression(share, sample_weight=counts.astype(np.float64))
+    p = (n * level + 1.0) / (n + 2.0)
+    begins = np.flatnonzero(np.append(True, np.diff(p) > 0))
+    logit = np.log(p[begins]) - np.log1p(-p[begins])
+    steps = tuple(zip(values[begins].tolist(), logit.tolist(), strict=True))
+    return msgspec.structs.replace(_beta(z, fraud), steps=steps)
+
+
+FITS: dict[Kind, Callable[[Wide, NDArray[np.bool_]], Calibration]] = {
+    "beta": _beta,
+    "isotonic": _isotonic,
+    "platt": _platt,
+    "temperature": _temperature,
+}
+
+
+def _least_loss(columns: Wide, fraud: NDArray[np.bool_], *, shifted: bool = True) -> list[float]:
+    """Slopes of the columns float64[n, m], each within bounds, and a shift: of the least log loss."""
     positives = int(fraud.sum())
-    negatives = len(fraud) - positives
-    if positives < FRAUDS_MIN or negatives < FRAUDS_MIN:
-        return Platt(), f"none: {positives} frauds and {negatives} genuine rows, at least {FRAUDS_MIN} of each wanted"
-    target = np.where(fraud, (positives + 1.0) / (positives + 2.0), 1.0 / (negatives + 2.0))
-    x = logits.astype(np.float64)
+    target = np.where(fraud, (positives + 1.0) / (positives + 2.0), 1.0 / (len(fraud) - positives + 2.0))
+    slopes = columns.shape[1]
 
-    def loss(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        z = parameters[0] * x + parameters[1]
+    def loss(parameters: Wide) -> tuple[float, Wide]:
+        z = columns @ parameters[:slopes] + (parameters[slopes] if shifted else 0.0)
         value = np.mean(np.logaddexp(0.0, z) - target * z)
-        gradient = (0.5 * (1.0 + np.tanh(0.5 * z)) - target) / len(x)
-        return float(value), np.array([gradient @ x, gradient.sum()])
+        residual = (0.5 * (1.0 + np.tanh(0.5 * z)) - target) / len(z)
+        return float(value), np.append(residual @ columns, residual.sum())[: slopes + shifted]
 
-    found = minimize(loss, np.array([1.0, 0.0]), jac=True, bounds=[SLOPE_BOUNDS, (None, None)], method="L-BFGS-B")
-    return Platt(slope=float(found.x[0]), shift=float(found.x[1])), f"platt on {len(fraud)} rows, {positives} frauds"
+    start = np.append(np.ones(slopes), 0.0)[: slopes + shifted]
+    bounds = [*[SLOPE_BOUNDS] * slopes, (None, None)][: slopes + shifted]
+    found = minimize(loss, start, jac=True, bounds=bounds, method="L-BFGS-B")
+    return [float(value) for value in found.x]
+
+
+def _log_sigmoid(z: Wide) -> Wide:
+    return np.asarray(-np.logaddexp(0.0, -z))

@@ -94,13 +94,12 @@ class MoEClassifier(ClassifierMixin, BaseEstimator):
         """Calibrated logits float64[n] of the positive class."""
         check_is_fitted(self)
         x = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=False)
-        platt = self.agent_.platt
         # In float64 a row's logit is the same whichever rows come with it.
         network = copy.deepcopy(self.agent_.network).double()
         numbers, rows, boosted = self.agent_.encoded(self._scaled(x))
         with torch.inference_mode():
             logits: NDArray[np.float64] = network(numbers.double(), rows, boosted.double()).numpy()
-        return platt.slope * logits + platt.shift
+        return self.agent_.calibration.apply(logits)
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:  # noqa: N803
         """Probabilities float64[n, 2]; each row sums to 1."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from agents.attribution import share_out
-from agents.calibration import Platt
+from agents.calibration import Calibration
 from agents.data_card import DataCard
 from agents.forest import Forest
 from agents.genome import Genome
@@ -31,7 +31,7 @@ class Agent:
         card: what it was trained on.
         inputs: how features enter.
         network: its mixtures, in evaluation mode.
-        platt: calibration.
+        calibration: of its logits.
         forest: the trees, where its experts are made of them.
     """
 
@@ -40,7 +40,7 @@ class Agent:
     card: DataCard
     inputs: InputStats
     network: Committee
-    platt: Platt
+    calibration: Calibration
     forest: Forest | None = None
 
     @property
@@ -56,7 +56,8 @@ class Agent:
     def logits(self, x: Features) -> NDArray[np.float32]:
         """Calibrated logits float32[n] of float32[n, d]."""
         parts = [self._raw(x[i : i + SCORE_ROWS]) for i in range(0, len(x), SCORE_ROWS)]
-        return self.platt.apply(np.concatenate(parts) if parts else np.zeros(0, np.float32))
+        raw = np.concatenate(parts) if parts else np.zeros(0, np.float32)
+        return self.calibration.apply(raw)
 
     def encoded(self, x: Features) -> tuple[Tensor, Tensor, Tensor]:
         """What the network takes: numbers float32[n, q], categories int64[n, c], trees' logits float32[n, e or 0]."""
@@ -96,8 +97,8 @@ class Agent:
         every_base = np.concatenate([base * a + b for a, b in zip(stretch, shift, strict=True)])
         every_part = np.concatenate([parts * a[:, None] for a in stretch], axis=1)
         out, start = share_out(weights, every_base, every_part)
-        slope = self.platt.slope
-        return slope * out, slope * (start + float(self.network.prior_shift)) + self.platt.shift
+        start = start + float(self.network.prior_shift)
+        return self.calibration.carried(start, out), self.calibration.apply(start)
 
     def _raw(self, x: Features) -> NDArray[np.float32]:
         with torch.inference_mode():

@@ -78,7 +78,7 @@ def with_task(agent: Agent, code: float, x: Features, y: NDArray[np.bool_]) -> A
             forest, rates=_rows(forest.rates, task, order.numpy()), counts=_rows(forest.counts, task, order.numpy())
         )
     card = msgspec.structs.replace(agent.card, warm_start=agent.id)
-    wider = Agent("", agent.genome, card, inputs, network, agent.platt, forest)
+    wider = Agent("", agent.genome, card, inputs, network, agent.calibration, forest)
     digest = hashlib.sha256(save(all_tensors(wider))).hexdigest()[:8]
     return dataclasses.replace(wider, id=f"{agent.genome.id}-{digest}")
 

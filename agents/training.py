@@ -16,7 +16,7 @@ from torch import Tensor
 
 from agents.averaging import WeightAverage
 from agents.boosting import grow
-from agents.calibration import Platt, fit_platt
+from agents.calibration import Calibration, fit_calibration
 from agents.data_card import DataCard
 from agents.errors import GenomeError, TrainingDataError
 from agents.forest import TREES, Forest
@@ -132,10 +132,11 @@ def _train(
     later = (x[late], y[late])
     network, epochs = _fit(genome, inputs, task, forest, x[taught], y[taught], later, epochs, warm_start, device,
                            lambda done: progress(done * stage))  # fmt: skip
-    held_out = Agent("", genome, _no_card(names, categorical), inputs, network, Platt(), forest)
+    held_out = Agent("", genome, _no_card(names, categorical), inputs, network, Calibration(), forest)
     logits = held_out.logits(x[late])
-    platt, calibration = fit_platt(logits, y[late])
-    metrics = {**_metrics(platt.apply(logits), y[late]), **gate_metrics(held_out, x[late], y[late])}
+    newer = _halves(late, event_time, y)[1][late]
+    calibration, calibrated = fit_calibration(genome.calibration, logits, y[late], newer)
+    metrics = {**_metrics(calibration.apply(logits), y[late]), **gate_metrics(held_out, x[late], y[late])}
     if genome.refit and forest is not None:
         forest = grow(genome, inputs, x, y, event_time, torch.get_num_threads())
     elif genome.refit:
@@ -153,7 +154,7 @@ def _train(
         validation_frauds=int(y[late].sum()),
         epochs=epochs,
         metrics=metrics,
-        calibration=calibration,
+        calibration=calibrated,
         feature_names=names,
         categorical=tuple(n for n in names if n in categorical),
         seed=genome.seed,
@@ -161,9 +162,9 @@ def _train(
         versions=_versions(),
     )
     progress(1.0)
-    agent = Agent("", genome, card, inputs, network, platt, forest)
+    agent = Agent("", genome, card, inputs, network, calibration, forest)
     digest = hashlib.sha256(save(all_tensors(agent))).hexdigest()[:8]
-    return Agent(f"{genome.id}-{digest}", genome, card, inputs, network, platt, forest)
+    return Agent(f"{genome.id}-{digest}", genome, card, inputs, network, calibration, forest)
 
 
 def _fit(
@@ -310,7 +311,7 @@ def _halves(
     return late & (event_time < middle), late & (event_time >= middle)
 
 
-def _metrics(logits: NDArray[np.float32], fraud: NDArray[np.bool_]) -> dict[str, float]:
+def _metrics(logits: NDArray[np.floating], fraud: NDArray[np.bool_]) -> dict[str, float]:
     if not fraud.any() or fraud.all():
         return {}
     score = 0.5 * (1.0 + np.tanh(0.5 * logits.astype(np.float64)))

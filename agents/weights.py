@@ -16,7 +16,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from agents.calibration import Platt
+from agents.calibration import PREFIX as CALIBRATION
+from agents.calibration import Calibration
 from agents.data_card import DataCard
 from agents.errors import GenomeError, WeightsError
 from agents.forest import TREES, Forest
@@ -82,15 +83,15 @@ def load_agent(folder: Path, checksum: str | None) -> Agent:
         raise WeightsError(f"{path} inputs", "columns, edges or codes out of order", "those of its features")
     network = Committee(genome, torch.from_numpy(inputs.edges), [len(c) + 2 for c in inputs.codes], 0.0, task)
     network.load_state_dict(_network(tensors))
-    slope, shift = tensors["platt"].tolist()
-    if slope <= 0:
-        raise WeightsError(f"{path} platt", f"slope {slope}", "a positive slope")
+    calibration = Calibration.of(tensors)
+    if not calibration.fits:
+        raise WeightsError(f"{path} calibration", "slopes or steps that turn the ranking round", "ascending ones")
     forest = Forest.of(tensors)
     if forest is not None and not forest.fits(inputs):
         raise WeightsError(f"{path} trees", "splits that lead nowhere or look at no column", "those of grown trees")
     if forest is not None:
         forest.logits(inputs, np.zeros((1, len(inputs.median)), np.float32))  # compiled now, not within a batch
-    return Agent(folder.name, genome, card, inputs, network.eval(), Platt(slope=slope, shift=shift), forest)
+    return Agent(folder.name, genome, card, inputs, network.eval(), calibration, forest)
 
 
 def read_card(folder: Path) -> DataCard:
@@ -133,15 +134,14 @@ class _Shape(msgspec.Struct):
 def all_tensors(agent: Agent) -> dict[str, Tensor]:
     """Everything that scores depend on, by name."""
     network = {f"{NETWORK}{k}": v.contiguous() for k, v in agent.network.state_dict().items()}
-    platt = torch.tensor([agent.platt.slope, agent.platt.shift], dtype=torch.float64)
     trees = agent.forest.tensors() if agent.forest is not None else {}
-    return {**network, **agent.inputs.tensors(), **trees, "platt": platt}
+    return {**network, **agent.inputs.tensors(), **trees, **agent.calibration.tensors()}
 
 
 def expected_tensors(genome: Genome, card: DataCard, found: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Names, dtypes and shapes that an agent of this genome and card has; the values mean nothing.
 
-    The only sizes that are taken from the file are those of the tables of known codes.
+    The only sizes that are taken from the file are those of the tables of known codes, and the calibration's steps.
     """
     d, c = len(card.feature_names), len(card.categorical)
     codes = [found.get(f"inputs.codes.{i}", torch.empty(0)).flatten() for i in range(c)]
@@ -151,7 +151,9 @@ def expected_tensors(genome: Genome, card: DataCard, found: Mapping[str, Tensor]
         network = Committee(genome, torch.empty(inputs.edges.shape), sizes, 0.0, task_at(genome, card.categorical))
     weights = {f"{NETWORK}{k}": v for k, v in network.state_dict().items()}
     trees = Forest.blank(genome, [len(known) for known in codes]).tensors() if genome.expert == TREES else {}
-    return {**weights, **inputs.tensors(), **trees, "platt": torch.zeros(2, dtype=torch.float64)}
+    steps = found.get(f"{CALIBRATION}steps", torch.empty(0))
+    calibration = Calibration(steps=((0.0, 0.0),) * (len(steps) if steps.dim() else 0)).tensors()
+    return {**weights, **inputs.tensors(), **trees, **calibration}
 
 
 def _network(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -96,7 +96,7 @@ def test_a_card_with_another_number_of_features_is_refused(saved: tuple[Path, st
     refusal(folder)
 
 
-@pytest.mark.parametrize("name", ["platt", "inputs.center", "network.members.0.experts.bias"])
+@pytest.mark.parametrize("name", ["calibration.smooth", "inputs.center", "network.members.0.experts.bias"])
 def test_a_missing_tensor_is_refused(saved: tuple[Path, str], name: str) -> None:
     rewrite(saved[0], lambda tensors: tensors.pop(name))
     assert f"missing: ['{name}']" in refusal(saved[0])
@@ -107,13 +107,15 @@ def test_a_tensor_that_nobody_asked_for_is_refused(saved: tuple[Path, str]) -> N
     assert "unknown: ['more']" in refusal(saved[0])
 
 
-@pytest.mark.parametrize("name", ["platt", "inputs.center", "inputs.codes.0", "network.members.0.experts.bias"])
+@pytest.mark.parametrize(
+    "name", ["calibration.smooth", "inputs.center", "inputs.codes.0", "network.members.0.experts.bias"]
+)
 def test_values_that_are_not_finite_are_refused(saved: tuple[Path, str], name: str) -> None:
     rewrite(saved[0], lambda tensors: tensors[name].fill_(float("nan")))
     assert "allowed: finite values" in refusal(saved[0])
 
 
-@pytest.mark.parametrize("name", ["platt", "inputs.median", "network.members.0.gate.linear.weight"])
+@pytest.mark.parametrize("name", ["calibration.smooth", "inputs.median", "network.members.0.gate.linear.weight"])
 def test_another_shape_or_type_is_refused(saved: tuple[Path, str], name: str) -> None:
     rewrite(saved[0], lambda tensors: tensors.update({name: tensors[name].flatten()[:1].clone()}))
     assert f"{name}: found " in refusal(saved[0])
@@ -128,8 +130,15 @@ def test_columns_out_of_range_are_refused(saved: tuple[Path, str], column: int) 
 
 
 def test_a_calibration_that_turns_the_ranking_round_is_refused(saved: tuple[Path, str]) -> None:
-    rewrite(saved[0], lambda tensors: tensors["platt"].mul_(-1))
-    assert "allowed: a positive slope" in refusal(saved[0])
+    rewrite(saved[0], lambda tensors: tensors["calibration.smooth"].mul_(-1))
+    assert "calibration: found slopes or steps that turn the ranking round" in refusal(saved[0])
+
+
+@pytest.mark.parametrize("steps", [[[0.0, 1.0], [1.0, 1.0]], [[0.0, 1.0], [0.0, 2.0]], [[2.0, -1.0], [1.0, 3.0]]])
+def test_calibration_steps_that_do_not_ascend_are_refused(saved: tuple[Path, str], steps: list[list[float]]) -> None:
+    found = torch.tensor(steps, dtype=torch.float64)
+    rewrite(saved[0], lambda tensors: tensors.update({"calibration.steps": found}))
+    assert "calibration: found slopes or steps that turn the ranking round" in refusal(saved[0])
 
 
 def header_only(path: Path, shape: list[int]) -> None:

@@ -329,7 +329,7 @@ def test_weights_that_were_changed_afterwards_are_refused(service: Service, made
     path = made / "state" / "agents" / agent / WEIGHTS  # where the store says that they lie
     before = path.read_bytes()
     tensors = load(before)
-    path.write_bytes(save({**tensors, "platt": tensors["platt"] * 2}))
+    path.write_bytes(save({**tensors, "calibration.smooth": tensors["calibration.smooth"] * 2}))
     try:
         with pytest.raises(WeightsError, match="found checksum"):
             explain_again(service, "tx-3", None)
