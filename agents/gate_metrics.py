@@ -18,7 +18,8 @@ def gate_metrics(agent: Agent, x: Features, fraud: NDArray[np.bool_]) -> dict[st
     """Dead experts, effective experts, entropy and mutual information of the gate over rows; means over the members.
 
     `gate_entropy` is the mean over rows, as a share of what equal weights would have: 1 ignores the row, 0 picks one
-    expert. `gate_information` is what the row says about the expert, in nats.
+    expert. `gate_information` is what the row says about the expert, in nats. Entropy and dead experts are told for
+    frauds and for genuine rows alone as well: a mean over all rows hides what becomes of the few frauds.
     """
     if not len(x):
         return {}
@@ -31,12 +32,19 @@ def gate_metrics(agent: Agent, x: Features, fraud: NDArray[np.bool_]) -> dict[st
 
 
 def _figures(weights: Tensor, fraud: Tensor) -> dict[str, float]:
-    mean, within = weights.mean(dim=0), float(entropy(weights).mean())
-    classes = [weights[rows].mean(dim=0) for rows in (fraud, ~fraud) if rows.any()]
-    overall = float(entropy(mean))
+    classes = {name: weights[rows] for name, rows in (("fraud", fraud), ("genuine", ~fraud)) if rows.any()}
+    means = {name: of_class.mean(dim=0) for name, of_class in classes.items()}
+    overall = float(entropy(weights.mean(dim=0)))
     return {
-        "gate_dead_experts": float((torch.stack(classes).amax(dim=0) < DEAD_BELOW).sum()),
+        "gate_dead_experts": float((torch.stack(list(means.values())).amax(dim=0) < DEAD_BELOW).sum()),
+        **{f"gate_dead_experts_{name}": float((mean < DEAD_BELOW).sum()) for name, mean in means.items()},
         "gate_effective_experts": float(np.exp(overall)),
-        "gate_entropy": within / float(np.log(weights.shape[1])) if weights.shape[1] > 1 else 1.0,
-        "gate_information": max(overall - within, 0.0),
+        "gate_entropy": _entropy_share(weights),
+        **{f"gate_entropy_{name}": _entropy_share(of_class) for name, of_class in classes.items()},
+        "gate_information": max(overall - float(entropy(weights).mean()), 0.0),
     }
+
+
+def _entropy_share(weights: Tensor) -> float:
+    experts = weights.shape[1]
+    return float(entropy(weights).mean()) / float(np.log(experts)) if experts > 1 else 1.0

@@ -68,8 +68,9 @@ class Genome(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """Width of a categorical feature's embedding."""
     dropout: Annotated[float, Meta(ge=0, lt=1)] = 0.0
     """Share of the encoded inputs that a training step leaves out."""
-    loss: Literal["focal", "log"] = "log"
-    """What training makes small: the log loss, or a focal one that looks away from the rows that are clear."""
+    loss: Literal["cost", "focal", "log"] = "log"
+    """What training makes small: the log loss, one in which each row counts what a mistake about it costs, or a focal
+    one that looks away from the rows that are clear. Of trees, only the gate learns by it."""
     focal_gamma: Annotated[float, Meta(ge=0, le=10)] = 2.0
     """How far the focal loss looks away; 0 is the log loss."""
     balance: Literal["importance", "information", "none", "switch"] = "none"

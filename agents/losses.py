@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from agents.genome import Genome
 
-Loss = Callable[[Tensor, Tensor], Tensor]  # logits and labels of one shape, to their mean loss
+Loss = Callable[[Tensor, Tensor, Tensor], Tensor]  # logits, labels and cost weights of one shape, to their mean loss
 Balance = Callable[[Tensor], Tensor]  # gate weights [n, experts], to a loss that is small where all take part
 
 
@@ -27,6 +27,14 @@ def focal_loss(logits: Tensor, fraud: Tensor, gamma: float) -> Tensor:
     """
     each = nn.functional.binary_cross_entropy_with_logits(logits, fraud, reduction="none")
     return ((1.0 - torch.exp(-each)) ** gamma * each).mean()
+
+
+def cost_loss(logits: Tensor, fraud: Tensor, weight: Tensor) -> Tensor:
+    """Mean of the log loss times what a mistake about each row costs.
+
+    Source: Bahnsen, Aouada, Ottersten 2014, "Example-Dependent Cost-Sensitive Logistic Regression for Credit Scoring".
+    """
+    return nn.functional.binary_cross_entropy_with_logits(logits, fraud, weight)
 
 
 def switch_balance(weights: Tensor) -> Tensor:
@@ -60,8 +68,9 @@ def entropy(weights: Tensor) -> Tensor:
 
 
 LOSSES: dict[str, Callable[[Genome], Loss]] = {
-    "focal": lambda genome: lambda logits, fraud: focal_loss(logits, fraud, genome.focal_gamma),
-    "log": lambda genome: log_loss,  # noqa: ARG005
+    "cost": lambda _: cost_loss,
+    "focal": lambda genome: lambda logits, fraud, _: focal_loss(logits, fraud, genome.focal_gamma),
+    "log": lambda _: lambda logits, fraud, _: log_loss(logits, fraud),
 }
 BALANCES: dict[str, Balance] = {
     "importance": importance_balance,

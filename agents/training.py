@@ -17,6 +17,7 @@ from torch import Tensor
 from agents.averaging import WeightAverage
 from agents.boosting import grow
 from agents.calibration import Calibration, fit_calibration
+from agents.costs import cost_weights, refuse_unfit_costs
 from agents.data_card import DataCard
 from agents.errors import GenomeError, TrainingDataError
 from agents.forest import TREES, Forest
@@ -38,12 +39,13 @@ FRAUDS_FOR_STOPPING = 5  # fewer frauds in the later window say nothing about wh
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
-    """Encoded rows: numbers float32[n, q], category rows int64[n, c], trees' logits float32[n, e or 0]; fraud [n]."""
+    """Encoded rows: numbers float32[n, q], category rows int64[n, c], trees' logits float32[n, e or 0]."""
 
     numbers: Tensor
     rows: Tensor
     boosted: Tensor
     fraud: Tensor
+    weight: Tensor  # of the cost-weighted loss
 
     def __len__(self) -> int:
         return len(self.fraud)
@@ -58,6 +60,7 @@ def train(
     feature_names: Sequence[str],
     categorical: frozenset[str] = frozenset(),
     progress: Progress | None = None,
+    cost: NDArray[np.float64] | None = None,
     warm_start: Agent | None = None,
     device: str = "cpu",
     threads: int | None = None,
@@ -82,24 +85,30 @@ def train(
         feature_names: of the d columns.
         categorical: those that hold codes.
         progress: told the fraction done.
+        cost: float64[n], for the cost-weighted loss: what it costs to miss a fraud, or to stop a genuine row.
         warm_start: an agent of the same genome and features whose weights are the start. Known categories keep their
             embeddings, new ones begin as unknown ones were. Trees are grown anew; only their gate starts warm.
         device: where to train; the agent comes back on the CPU.
         threads: of torch, while training.
 
     Raises:
-        TrainingDataError: no fraud, nothing genuine, columns that don't fit their names, or a start that doesn't fit.
+        TrainingDataError: no fraud, nothing genuine, columns that don't fit their names, no costs where the loss wants
+            them, or a start that doesn't fit.
         GenomeError: the genome names features that aren't there, or a task that is no category.
     """
     x, names = _chosen(genome, x, tuple(feature_names))
     _refuse_hopeless(x, y, names)
     _refuse_unfit_start(genome, names, categorical, warm_start)
+    if genome.loss == "cost":
+        refuse_unfit_costs(cost, y)
+    else:
+        cost = None
     before = torch.get_num_threads()
     torch.set_num_threads(threads or before)
     try:
         with torch.random.fork_rng(devices=[]):
             return _train(
-                genome, x, y, event_time, names, categorical, progress or (lambda _: None), warm_start, device
+                genome, x, y, event_time, names, categorical, cost, progress or (lambda _: None), warm_start, device
             )
     finally:
         torch.set_num_threads(before)
@@ -112,6 +121,7 @@ def _train(
     event_time: NDArray[np.int64],
     names: tuple[str, ...],
     categorical: frozenset[str],
+    cost: NDArray[np.float64] | None,
     progress: Progress,
     warm_start: Agent | None,
     device: str,
@@ -129,9 +139,9 @@ def _train(
         forest = grow(genome, inputs, x[early], y[early], event_time[early], torch.get_num_threads())
         taught, late = _halves(late, event_time, y)
         epochs *= bool(y[taught].any())
-    later = (x[late], y[late])
-    network, epochs = _fit(genome, inputs, task, forest, x[taught], y[taught], later, epochs, warm_start, device,
-                           lambda done: progress(done * stage))  # fmt: skip
+    later, taught_cost = (x[late], y[late]), None if cost is None else cost[taught]
+    network, epochs = _fit(genome, inputs, task, forest, x[taught], y[taught], taught_cost, later, epochs,
+                           warm_start, device, lambda done: progress(done * stage))  # fmt: skip
     held_out = Agent("", genome, _no_card(names, categorical), inputs, network, Calibration(), forest)
     logits = held_out.logits(x[late])
     newer = _halves(late, event_time, y)[1][late]
@@ -141,7 +151,7 @@ def _train(
         forest = grow(genome, inputs, x, y, event_time, torch.get_num_threads())
     elif genome.refit:
         inputs = InputStats.fit(x, columns, genome.bins)
-        network, _ = _fit(genome, inputs, task, None, x, y, None, epochs, warm_start, device,
+        network, _ = _fit(genome, inputs, task, None, x, y, cost, None, epochs, warm_start, device,
                           lambda done: progress(stage + done * (1 - stage)))  # fmt: skip
     card = DataCard(
         genome=genome.id,
@@ -174,6 +184,7 @@ def _fit(
     forest: Forest | None,
     x: Features,
     y: NDArray[np.bool_],
+    cost: NDArray[np.float64] | None,
     later: tuple[Features, NDArray[np.bool_]] | None,
     epochs_max: int,
     warm_start: Agent | None,
@@ -185,21 +196,22 @@ def _fit(
     rng = np.random.default_rng(genome.seed)
     # Trees are thinned as they grow, and bring the prior of all rows.
     keep, shift = thinned(y, genome.genuine_per_fraud, rng) if forest is None else (np.arange(len(y)), 0.0)
-    rows = _encoded(inputs, forest, x[keep], y[keep], device)
+    weight, from_costs = cost_weights(None if cost is None else cost[keep], y[keep])
+    rows = _encoded(inputs, forest, x[keep], y[keep], weight, device)
     base = float(np.clip(y[keep].sum() / max(len(keep), 1), 1e-6, 1 - 1e-6))
     sizes = [len(c) + 2 for c in inputs.codes]
-    network = Committee(genome, torch.from_numpy(inputs.edges), sizes, _logit(base), task)
+    network = Committee(genome, torch.from_numpy(inputs.edges), sizes, _logit(base) - from_costs, task)
     if warm_start is not None:
         _warm(network, inputs, task, warm_start)
     network.to(device)
     check = (
-        _encoded(inputs, forest, *later, device)
+        _encoded(inputs, forest, *later, np.ones(len(later[1]), np.float32), device)
         if later is not None and later[1].sum() >= FRAUDS_FOR_STOPPING
         else None
     )
     best, best_epoch = _run(genome, network, rows, check, epochs_max, rng, progress)
     network.load_state_dict(best)
-    return _shifted(network.cpu().eval(), shift), best_epoch
+    return _shifted(network.cpu().eval(), shift + from_costs), best_epoch
 
 
 def _run(
@@ -228,7 +240,8 @@ def _run(
             optimiser.zero_grad()
             each, log_weights = network.weighed(rows.numbers[at], rows.rows[at], rows.boosted[at])
             # Summed over members, so that each learns as if it were alone.
-            total = loss(each, rows.fraud[at].unsqueeze(1).expand_as(each)) * each.shape[1]
+            fraud, weight = (column[at].unsqueeze(1).expand_as(each) for column in (rows.fraud, rows.weight))
+            total = loss(each, fraud, weight) * each.shape[1]
             if balance is not None:
                 even = torch.stack([balance(weights.exp()) for weights in log_weights]).sum()
                 total = total + genome.balance_weight * even
@@ -268,10 +281,17 @@ def _batches(n: int, size: int, rng: np.random.Generator) -> Iterator[Tensor]:
     yield from (order[i : i + size] for i in range(0, n, size))
 
 
-def _encoded(inputs: InputStats, forest: Forest | None, x: Features, y: NDArray[np.bool_], device: str) -> _Rows:
+def _encoded(
+    inputs: InputStats,
+    forest: Forest | None,
+    x: Features,
+    y: NDArray[np.bool_],
+    weight: NDArray[np.float32],
+    device: str,
+) -> _Rows:
     boosted = np.zeros((len(x), 0), np.float32) if forest is None else forest.logits(inputs, x)
-    fraud = torch.from_numpy(y.astype(np.float32))
-    return _Rows(*(t.to(device) for t in (inputs.numbers(x), inputs.rows(x), torch.from_numpy(boosted), fraud)))
+    arrays = (boosted, y.astype(np.float32), weight)
+    return _Rows(*(t.to(device) for t in (inputs.numbers(x), inputs.rows(x), *map(torch.from_numpy, arrays))))
 
 
 def _shifted(network: Committee, shift: float) -> Committee:

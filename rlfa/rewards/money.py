@@ -55,6 +55,21 @@ def net_gain(logits: NDArray[np.float32], amount: NDArray[np.float64], costs: Co
     return s * costs.prevented_share * np.maximum(amount, 0.0) - (1.0 - s) * costs.false_positive - costs.review
 
 
+def mistake_costs(fraud: NDArray[np.bool_], amount: NDArray[np.float64], costs: Costs) -> NDArray[np.float64]:
+    """What it costs to miss each fraud, `rho·amount - review`, and to stop each genuine row, `fp + review`.
+
+    Args:
+        fraud: bool[n].
+        amount: float64[n].
+        costs: of the user.
+
+    Returns:
+        float64[n], in the stream's currency, at least 0: for training by what mistakes cost.
+    """
+    missed = np.maximum(costs.prevented_share * np.maximum(amount, 0.0) - costs.review, 0.0)
+    return np.where(fraud, missed, costs.false_positive + costs.review)
+
+
 def probability(logits: NDArray[np.float32]) -> NDArray[np.float64]:
     """float32[n] logits to float64[n] probabilities; NaN stays NaN."""
     return 0.5 * (1.0 + np.tanh(0.5 * logits.astype(np.float64)))

@@ -63,6 +63,7 @@ def train_first_lineup(
             days,
             settings.genomes[family],
             categorical_features(service.spec),
+            settings.free_agency.costs,
             part=part_of(service.spec, settings.segments.get(slot, "")),
             threads=settings.trainers.threads,
             progress=lambda done, slot=slot: progress(slot, done),  # type: ignore[misc]  # bound for this slot

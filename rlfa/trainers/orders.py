@@ -114,8 +114,9 @@ def _start_of(order: Order, rows: TrainingSet) -> Agent | None:
 
 
 def _trained(service: Service, order: Order, rows: TrainingSet, start: Agent | None) -> Agent:
-    categorical, threads = categorical_features(service.spec), service.settings.trainers.threads
-    return train_rows(rows, order.genome, categorical, threads=threads, warm_start=start)
+    categorical, settings = categorical_features(service.spec), service.settings
+    costs, threads = settings.free_agency.costs, settings.trainers.threads
+    return train_rows(rows, order.genome, categorical, costs, threads=threads, warm_start=start)
 
 
 def _judge(service: Service, days: Sequence[Day], agents: Sequence[Agent], order: Order) -> list[_Judged]:

@@ -15,6 +15,7 @@ from rlfa.lineup.segments import WHOLE, Part
 from rlfa.lineup.slots import AgentId, Day
 from rlfa.outcomes import log
 from rlfa.outcomes.log import TrainingSet
+from rlfa.rewards.money import Costs, mistake_costs
 
 
 class TrainingError(RlfaError):
@@ -26,6 +27,7 @@ def train_on(
     days: Sequence[Day],
     genome: Genome,
     categorical: frozenset[str],
+    costs: Costs,
     *,
     part: Part = WHOLE,
     threads: int = 1,
@@ -38,6 +40,7 @@ def train_on(
         days: closed; their labels have matured.
         genome: the recipe.
         categorical: names of the features that hold category codes.
+        costs: of the user's mistakes, for the genomes that learn by them.
         part: of the stream that the agent will play.
         threads: of torch.
         progress: told the fraction done.
@@ -45,7 +48,7 @@ def train_on(
     Raises:
         TrainingError: no day, or no fraud among them.
     """
-    return train_rows(rows_of(outcomes, days, part), genome, categorical, threads=threads, progress=progress)
+    return train_rows(rows_of(outcomes, days, part), genome, categorical, costs, threads=threads, progress=progress)
 
 
 def rows_of(outcomes: Path, days: Sequence[Day], part: Part = WHOLE) -> TrainingSet:
@@ -66,6 +69,7 @@ def train_rows(
     data: TrainingSet,
     genome: Genome,
     categorical: frozenset[str],
+    costs: Costs,
     *,
     threads: int = 1,
     progress: Callable[[float], None] | None = None,
@@ -77,6 +81,7 @@ def train_rows(
         data: with fraud among it.
         genome: the recipe.
         categorical: names of the features that hold category codes.
+        costs: of the user's mistakes, for the genomes that learn by them.
         threads: of torch.
         progress: told the fraction done.
         warm_start: an agent of this genome whose weights are the start.
@@ -89,6 +94,7 @@ def train_rows(
         feature_names=data.feature_names,
         categorical=categorical,
         progress=progress,
+        cost=mistake_costs(data.fraud, data.amount, costs),
         warm_start=warm_start,
         threads=threads,
     )

@@ -52,7 +52,8 @@ def small(**parts: object) -> Genome:
 
 def trained(genome: Genome, **options: object) -> Agent:
     x, y, times = rows()
-    return train(genome, x, y, times, feature_names=NAMES, categorical=CATEGORICAL, threads=1, **options)  # type: ignore[arg-type]
+    costs = {"cost": np.where(y, np.nan_to_num(x[:, 0], nan=1.0), 5.0)} if genome.loss == "cost" else {}
+    return train(genome, x, y, times, feature_names=NAMES, categorical=CATEGORICAL, threads=1, **costs, **options)  # type: ignore[arg-type]
 
 
 KINDS = {

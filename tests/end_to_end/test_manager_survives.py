@@ -90,7 +90,12 @@ def newcomer(ready: Bench) -> AgentId:
     service = ready.service
     days = log.closed_days(service.outcomes)
     genome = Genome(expert="logistic", experts=2, epochs_max=3, genuine_per_fraud=5, seed=9)
-    ref = keep(train_on(service.outcomes, days, genome, frozenset(service.spec.categorical)), service.agents)
+    ref = keep(
+        train_on(
+            service.outcomes, days, genome, frozenset(service.spec.categorical), service.settings.free_agency.costs
+        ),
+        service.agents,
+    )
     store = Store.open(service.database)
     with store.transaction() as session:
         Agents(session).add(stored(ref, "linear", 1))

@@ -5,7 +5,7 @@ import pytest
 
 from rlfa.lineup.slots import AgentId, Day
 from rlfa.outcomes.cohorts import Cohort, CohortError
-from rlfa.rewards.money import Costs, earned, net_gain
+from rlfa.rewards.money import Costs, earned, mistake_costs, net_gain
 
 COSTS = Costs(prevented_share=0.5, false_positive=4.0, review=1.0)
 
@@ -54,3 +54,9 @@ def test_refund_saves_nothing() -> None:
 def test_columns_of_different_lengths_make_no_cohort() -> None:
     with pytest.raises(CohortError, match="2 rows in every column"):
         cohort([True, False], [1], [1.0, 1.0])
+
+
+def test_a_mistake_costs_what_stopping_would_have_saved_or_lost() -> None:
+    costs = Costs(prevented_share=0.9, false_positive=5.0, review=1.0)
+    fraud, amount = np.array([True, True, False, False]), np.array([100.0, 0.5, 100.0, 1.0])
+    np.testing.assert_allclose(mistake_costs(fraud, amount, costs), [89.0, 0.0, 6.0, 6.0])

@@ -54,7 +54,9 @@ def live(outcomes: Path, days: Sequence[int], *, sign: float = 1.0, rows: int = 
 
 
 def incumbent(of: Service, days: Sequence[int], family: str = "small") -> AgentRef:
-    agent = train_on(of.outcomes, [Day(d) for d in days], of.settings.genomes[family], frozenset())
+    agent = train_on(
+        of.outcomes, [Day(d) for d in days], of.settings.genomes[family], frozenset(), of.settings.free_agency.costs
+    )
     return keep(agent, of.agents)
 
 

@@ -76,3 +76,14 @@ def test_training_without_a_day_is_a_delivery_without_an_agent(tmp_path: Path) -
     delivery = fulfil(here, order(here, incumbent(here, OLD), NEW[:2]))
     assert (delivery.candidate.agent, delivery.ref) == ("", None)
     assert delivery.candidate.error == "training: found no closed day, allowed: at least one"
+
+
+def test_a_genome_that_learns_by_costs_gets_the_users(tmp_path: Path) -> None:
+    here = service(tmp_path)
+    live(here.outcomes, [*OLD, *NEW])
+    old = incumbent(here, OLD)
+    wanted = order(here, old, NEW, "other")
+    by_cost = msgspec.structs.replace(wanted, genome=msgspec.structs.replace(wanted.genome, loss="cost"))
+    candidate = fulfil(here, by_cost).candidate
+    assert candidate.error == ""
+    assert candidate.agent.startswith("softmax-logistic-")
