@@ -28,6 +28,8 @@ class Genome(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """Of the Gumbel gate after `epochs_max` passes; annealed in between."""
     gate_hidden: Annotated[int, Meta(ge=1, le=1024)] = 16
     """Units before the Kolmogorov-Arnold layers of the GRKAN gate."""
+    gate_basis: Literal["bspline", "rbf"] = "bspline"
+    """Of the GRKAN gate's curves: the paper's cubic B-splines, or radial functions."""
     gate_norm: bool = False
     """Normalise the GRKAN gate's scores over the experts, as its paper does; of two experts only a sign is left."""
     threshold_share: Annotated[float, Meta(gt=0, le=1)] = 1.0

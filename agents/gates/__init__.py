@@ -16,7 +16,9 @@ from agents.genome import Genome
 
 # Width of the inputs, the recipe, and how many tasks (rows of the table) there are; most gates know of no tasks.
 GATES: dict[str, Callable[[int, Genome, int], nn.Module]] = {
-    "grkan": lambda width, g, _: GrkanGate(width, g.experts, g.gate_map, g.gate_hidden, g.gate_norm),
+    "grkan": lambda width, g, _: GrkanGate(
+        width, g.experts, g.gate_map, g.gate_hidden, g.gate_basis, normalised=g.gate_norm
+    ),
     "gumbel": lambda width, g, _: GumbelGate(
         width, g.experts, g.gate_map, (g.temperature_start, g.temperature_end), g.seed
     ),

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
+from scipy.interpolate import BSpline
 from scipy.stats import chisquare
 from torch import Tensor
 
 from agents.experts import EXPERTS
 from agents.experts.sparse import chosen_logits
 from agents.gates import GATES
-from agents.gates.grkan import GrkanGate, KanLayer
+from agents.gates.grkan import GrkanGate
 from agents.gates.gumbel import GumbelGate
+from agents.gates.kan import LAYERS, KanLayer, RadialLayer, SplineLayer
 from agents.gates.softmax import SoftmaxGate
 from agents.gates.threshold import ThresholdGate, excess_log_weights
 from agents.gates.top_k import TopKGate
@@ -222,6 +226,25 @@ def test_equal_scores_share_equally_whatever_the_threshold(logit: float) -> None
     assert torch.isfinite(scores.grad).all()  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("experts", [1, 2, 5, 16])
+@torch.no_grad()
+def test_under_the_highest_threshold_one_expert_at_least_takes_part(experts: int) -> None:
+    gate = ThresholdGate(5, experts, "identity", share=1.0)
+    gate.linear.weight.normal_(std=3.0)
+    gate.threshold.bias.fill_(30.0)  # its sigmoid rounds to 1
+    weights = gate(some(500)).exp()
+    assert ((weights > 0).sum(dim=1) >= 1).all()
+    torch.testing.assert_close(weights.sum(dim=1), torch.ones(500))
+    assert experts == 1 or (weights == 0).any()
+
+
+@torch.no_grad()
+def test_permuted_scores_have_permuted_weights() -> None:
+    scores, threshold, order = some(width=4), torch.full((40, 1), 0.2), torch.tensor([2, 0, 3, 1])
+    permuted = excess_log_weights(scores[:, order], threshold)
+    torch.testing.assert_close(permuted.exp(), excess_log_weights(scores, threshold)[:, order].exp())
+
+
 def test_the_threshold_has_a_gradient_through_the_excess() -> None:
     gate = ThresholdGate(5, 4, "tanh", share=1.0)
     with torch.no_grad():
@@ -232,38 +255,102 @@ def test_the_threshold_has_a_gradient_through_the_excess() -> None:
     assert torch.isfinite(gate.linear.weight.grad).all()  # type: ignore[arg-type]
 
 
+def layer_of(basis: str, width: int, out: int) -> KanLayer:
+    return LAYERS[basis](width, out, torch.nn.functional.silu)
+
+
+@torch.no_grad()
+def test_spline_bases_are_those_of_the_reference() -> None:
+    bases = SplineLayer(1, 1, torch.nn.functional.silu).bases
+    wanted = {
+        0.0: (0, 0, 1 / 48, 23 / 48, 23 / 48, 1 / 48, 0, 0),
+        0.3: (0, 0, 0, 0.0703125, 0.61197917, 0.31510417, 0.00260417, 0),
+    }
+    for x, values in wanted.items():
+        np.testing.assert_allclose(bases(torch.tensor(x)).numpy(), values, atol=1e-6)
+    inside = torch.linspace(-1, 1, 101)
+    assert bases(inside[:, None]).shape == (101, 1, 8)
+    np.testing.assert_allclose(bases(inside).sum(dim=-1).numpy(), 1.0, atol=1e-6)
+    beyond = bases(torch.tensor([1.2, 1.5, 2.2, -2.2, 9.0])).sum(dim=-1)
+    np.testing.assert_allclose(beyond.numpy(), [0.97916667, 0.68229167, 0, 0, 0], atol=1e-6)
+
+
+@torch.no_grad()
+def test_spline_bases_are_those_of_scipy() -> None:
+    knots, x = -1.0 + 0.4 * (np.arange(12) - 3), np.linspace(-0.99, 0.99, 50)
+    wanted = BSpline.design_matrix(x, knots, 3).toarray()
+    found = SplineLayer(1, 1, torch.nn.functional.silu).double().bases(torch.from_numpy(x))
+    np.testing.assert_allclose(found.numpy(), wanted, atol=1e-7)
+
+
 @torch.no_grad()
 def test_radial_bases_are_those_of_the_reference() -> None:
-    sums = KanLayer(1, 1).bases(torch.tensor([0.0, 2.0, -2.0, 3.0])).sum(dim=-1)
+    sums = RadialLayer(1, 1, torch.nn.functional.silu).bases(torch.tensor([0.0, 2.0, -2.0, 3.0])).sum(dim=-1)
     np.testing.assert_allclose(sums.numpy(), [1.77227, 1.38632, 1.38632, 0.04729], atol=1e-5)
 
 
+@pytest.mark.parametrize("base", [torch.nn.functional.elu, torch.nn.functional.silu])
 @torch.no_grad()
-def test_a_kan_layer_without_curves_is_a_linear_layer_of_the_silu() -> None:
-    layer = KanLayer(5, 3)
-    layer.curves.zero_()
-    torch.testing.assert_close(layer(some()), layer.base(torch.nn.functional.silu(some())))
+def test_a_kan_layer_without_curves_is_a_linear_layer_of_its_base(base: Callable[[Tensor], Tensor]) -> None:
+    spline, radial = SplineLayer(5, 3, base), RadialLayer(5, 3, base)
+    spline.curves.zero_()
+    radial.curves.zero_()
+    assert torch.equal(spline(some()), torch.nn.functional.linear(base(some()), spline.weight))
+    assert torch.equal(radial(some()), radial.linear(base(some())))
+
+
+@torch.no_grad()
+def test_the_curves_of_splines_begin_near_zero() -> None:
+    layer = SplineLayer(4, 3, torch.zeros_like)
+    drawn = layer.drawn(torch.linspace(-3, 3, 61)).abs()
+    assert 0 < float(drawn.max()) < 0.05
 
 
 @torch.no_grad()
 def test_drawn_curves_add_up_to_what_the_layer_says() -> None:
-    layer = KanLayer(2, 3)
-    x = torch.tensor([[0.5, -0.5]])
-    at = layer.norm(x)[0]
-    total = layer.drawn(at)[:, [0, 1], [0, 1]].sum(dim=1)
-    torch.testing.assert_close(layer(x)[0] - layer.base(torch.nn.functional.silu(x))[0], total)
+    x, own = torch.tensor([[0.5, -0.5]]), ([0, 1], [0, 1])
+    spline = layer_of("bspline", 2, 3)
+    spline.curves.normal_()
+    torch.testing.assert_close(spline(x)[0], spline.drawn(x[0])[:, *own].sum(dim=1))
+    radial = RadialLayer(2, 3, torch.nn.functional.silu)
+    curved = radial(x)[0] - radial.linear(torch.nn.functional.silu(x))[0]
+    torch.testing.assert_close(curved, radial.drawn(radial.norm(x)[0])[:, *own].sum(dim=1))
 
 
 @pytest.mark.parametrize("normalised", [False, True])
+@pytest.mark.parametrize("basis", list(LAYERS))
 @torch.no_grad()
-def test_a_grkan_gate_with_its_door_shut_is_its_skip(normalised: bool) -> None:
-    gate = GrkanGate(5, 4, "tanh", hidden=6, normalised=normalised)
+def test_a_grkan_gate_with_its_door_shut_is_its_skip(basis: str, normalised: bool) -> None:
+    gate = GrkanGate(5, 4, "tanh", 6, basis, normalised=normalised)
     gate.glu.bias[4:] = -1e4
     h = torch.relu(gate.enter(torch.tanh(some())))
     torch.testing.assert_close(gate(some()), torch.log_softmax(gate.norm(gate.skip(h)), dim=1))
 
 
-def test_a_grkan_gate_follows_a_wave_that_a_linear_gate_cannot() -> None:
+@pytest.mark.parametrize("experts", [2, 3, 4])
+@torch.no_grad()
+def test_a_normalised_grkan_gate_can_only_go_so_far(experts: int) -> None:
+    largest = {2: 0.8808, 3: 0.8066, 4: 0.7704}[experts]
+    norm = GrkanGate(5, experts, "tanh", 6, "bspline", normalised=True).norm
+    one = torch.zeros(1, experts)
+    one[0, 0] = 1e3
+    assert float(torch.softmax(norm(one), dim=1).max()) == pytest.approx(largest, abs=1e-3)
+
+
+@pytest.mark.parametrize("basis", list(LAYERS))
+@torch.no_grad()
+def test_equal_experts_under_a_grkan_gate_are_one_expert(basis: str) -> None:
+    genome = Genome(gate="grkan", gate_basis=basis, expert="logistic", experts=4, bins=4)  # type: ignore[arg-type]
+    network = Mixture(genome, torch.linspace(-2, 2, 5).repeat(5, 1), [], -3.0)
+    linear = network.experts.linear
+    linear.weight.copy_(linear.weight[:1].expand_as(linear.weight))  # type: ignore[index, operator, union-attr]
+    linear.bias.fill_(-1.0)  # type: ignore[operator, union-attr]
+    alone = network.experts(network.encoder(some()))[:, 0]  # type: ignore[misc]
+    torch.testing.assert_close(network(some(), torch.zeros(40, 0, dtype=torch.int64)), alone, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("basis", list(LAYERS))
+def test_a_grkan_gate_follows_a_wave_that_a_linear_gate_cannot(basis: str) -> None:
     x = torch.rand(2000, 1, generator=torch.Generator().manual_seed(0)) * 4 - 2
     wanted = (torch.sin(3 * x[:, 0]) > 0).long()
 
@@ -276,4 +363,4 @@ def test_a_grkan_gate_follows_a_wave_that_a_linear_gate_cannot() -> None:
             optimiser.step()
         return float(loss.detach())
 
-    assert error(GrkanGate(1, 2, "identity", 16, normalised=False)) < 0.5 * error(SoftmaxGate(1, 2, "identity"))
+    assert error(GrkanGate(1, 2, "identity", 16, basis, normalised=False)) < 0.5 * error(SoftmaxGate(1, 2, "identity"))
