@@ -1,56 +1,140 @@
-"""Reasons from trees: what each feature adds to the mixture's logit, adding up to it."""
+"""Reasons: what each feature adds to a logit, by Shapley values against the typical row. They add up, for any agent."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from itertools import accumulate
+from math import factorial
 
 import numpy as np
 from numpy.typing import NDArray
 
-POINTS, WEIGHTS = np.polynomial.legendre.leggauss(16)
-POINTS, WEIGHTS = (POINTS + 1.0) / 2.0, WEIGHTS / 2.0  # on [0, 1]
-
-Array = NDArray[np.float64]
-
-
-def mixture_logit(weights: Array, logits: Array) -> Array:
-    """Logit float64[...] of the weighted mean of probabilities, over the last axis."""
-    p = (weights * _sigmoid(logits)).sum(axis=-1)
-    q = (weights * _sigmoid(-logits)).sum(axis=-1)
-    return np.asarray(np.log(p) - np.log(q))
+Features = NDArray[np.float32]  # [n, d]
+Value = Callable[[Features], NDArray[np.float32]]  # rows to logits float32[n]
+EXACT_UP_TO = 7  # features that differ: all 128 coalitions of them cost less than sampling
+ROWS_PER_REASON = 256  # scores for one row, about: see benchmarks.reasons for what more of them would buy
+PAIRS_MAX = 8  # of an order and its reverse
+PLAYERS_MAX = 128  # of more features neighbours play together first, and the strongest blocks are then opened
+BLOCKS = 64
+ROWS_AT_ONCE = 4096
+SEED = 20_170
 
 
-def share_out(weights: Array, base: Array, parts: Array) -> tuple[Array, Array]:
-    """What each feature adds to the mixture's logit, float64[n, d], and where each row starts from, float64[n].
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Which coalitions of k players are asked, and what each player gets of their values.
 
-    Every expert goes from its base to its logit in a straight line; the mixture's change along it belongs to the
-    experts as they move it (Aumann and Shapley's prices), and an expert's share to its features as its own parts do.
-    A row starts from what its gate's weights make of the experts' bases.
+    Attributes:
+        coalitions: bool[c, k], the first empty and the last whole.
+        shares: float64[k, c]; the sum over players is -1 for the first, 1 for the last and 0 for the others, so what
+            players get adds up to the difference between all and none.
+    """
+
+    coalitions: NDArray[np.bool_]
+    shares: NDArray[np.float64]
+
+
+@cache
+def rule(players: int) -> Rule:
+    """Exact for a few players; for more, orders that are drawn once and for all, each with its reverse.
+
+    With its reverse an order is exact wherever no more than two players work together, and the same row has the same
+    reasons in any batch and in any year.
+
+    Source: Shapley 1953, "A value for n-person games"; Castro, Gómez, Tejada 2009, "Polynomial calculation of the
+    Shapley value based on sampling"; Mitchell et al. 2022, "Sampling permutations for Shapley value estimation", 4.1.
+    """
+    return _exact(players) if players <= EXACT_UP_TO else _sampled(players)
+
+
+def shapley(value: Value, x: Features, typical: NDArray[np.float32]) -> NDArray[np.float64]:
+    """What each feature of each row adds to its logit, float64[n, d]: its mean step over the orders of the features.
+
+    A coalition is a row that has some features as they are and the others at their typical value. A feature at its
+    typical value adds nothing, and a row's sum is its logit less that of the typical row.
 
     Args:
-        weights: float64[n, k] of the gate, each row sums to 1.
-        base: float64[k], where each expert starts from.
-        parts: float64[n, k, d], what each feature adds to each expert's logit.
-
-    Source: Sundararajan, Taly, Yan 2017, "Axiomatic attribution for deep networks", eq. 1, over the experts' logits.
+        value: logits of any number of rows.
+        x: float32[n, d].
+        typical: float32[d], where rows start from; NaN is a value like any other.
     """
-    change = parts.sum(axis=2)
-    slope = np.zeros_like(change)
-    for point, weight in zip(POINTS, WEIGHTS, strict=True):
-        slope += weight * _slope(weights, base + point * change)
-    out = np.einsum("nk,nkd->nd", slope, parts)
-    start = mixture_logit(weights, np.broadcast_to(base, change.shape))
-    missing = mixture_logit(weights, base + change) - start - out.sum(axis=1)  # the quadrature's error
-    size = np.abs(out)
-    out += missing[:, None] * size / np.maximum(size.sum(axis=1, keepdims=True), 1e-12)
-    return out, start
+    out = np.zeros(x.shape)
+    differs = ~((x == typical) | (np.isnan(x) & np.isnan(typical)))
+    for i in range(len(x)):
+        mine = np.flatnonzero(differs[i])
+        if len(mine) <= PLAYERS_MAX:
+            out[i, mine] = _play(value, x[i], typical, [np.array([j]) for j in mine])
+        else:
+            out[i] = _play_in_blocks(value, x[i], typical, mine)
+    return out
 
 
-def _slope(weights: Array, logits: Array) -> Array:
-    """Derivative of the mixture's logit by each expert's, float64[n, k]."""
-    up, down = _sigmoid(logits), _sigmoid(-logits)
-    p = (weights * up).sum(axis=1, keepdims=True)
-    q = (weights * down).sum(axis=1, keepdims=True)
-    return np.asarray(weights * up * down / (p * q))
+def _play_in_blocks(
+    value: Value, row: NDArray[np.float32], typical: NDArray[np.float32], features: NDArray[np.intp]
+) -> NDArray[np.float64]:
+    """The cost of a row has a bound: features beside the strongest blocks share what their block adds."""
+    blocks = np.array_split(features, BLOCKS)
+    weight = np.abs(_play(value, row, typical, blocks))
+    order = np.argsort(-weight, kind="stable")
+    width = len(blocks[0])
+    opened = set(order[: max(PLAYERS_MAX // width, 1)].tolist())
+    players = [
+        part
+        for b, block in enumerate(blocks)
+        for part in ([np.array([j]) for j in block] if b in opened else [block])
+        if len(part)
+    ]
+    out = np.zeros(len(row))
+    for player, added in zip(players, _play(value, row, typical, players), strict=True):
+        out[player] = added / len(player)
+    return out
 
 
-def _sigmoid(z: Array) -> Array:
-    return np.asarray(0.5 * (1.0 + np.tanh(0.5 * z)))
+def _play(
+    value: Value, row: NDArray[np.float32], typical: NDArray[np.float32], players: list[NDArray[np.intp]]
+) -> NDArray[np.float64]:
+    """What each player, a set of features, adds: float64[k]."""
+    asked = rule(len(players))
+    sizes = [len(player) for player in players]
+    features = np.concatenate(players) if players else np.zeros(0, np.intp)
+    player_of = np.repeat(np.arange(len(players)), sizes)
+    values = [
+        value(_mixed(row, typical, features, asked.coalitions[at : at + ROWS_AT_ONCE, player_of]))
+        for at in range(0, len(asked.coalitions), ROWS_AT_ONCE)
+    ]
+    return np.asarray(asked.shares @ np.concatenate(values).astype(np.float64))
+
+
+def _mixed(
+    row: NDArray[np.float32], typical: NDArray[np.float32], features: NDArray[np.intp], has: NDArray[np.bool_]
+) -> Features:
+    rows = np.repeat(typical[None], len(has), axis=0)
+    rows[:, features] = np.where(has, row[features], typical[features])
+    return rows
+
+
+def _exact(k: int) -> Rule:
+    has = (np.arange(2**k)[:, None] >> np.arange(k)) % 2 == 1
+    size = has.sum(axis=1)
+    joining = np.array([factorial(s) * factorial(k - s - 1) / factorial(k) for s in range(k)] + [0.0])
+    leaving = np.roll(joining, 1)  # as one of s it has joined s - 1 others
+    return Rule(has, np.where(has, leaving[size][:, None], -joining[size][:, None]).T.copy())
+
+
+def _sampled(k: int) -> Rule:
+    rng = np.random.default_rng((SEED, k))
+    pairs = max(1, min(PAIRS_MAX, ROWS_PER_REASON // (2 * k)))
+    drawn = [rng.permutation(k) for _ in range(pairs)]
+    orders = [order for one in drawn for order in (one, one[::-1])]
+    has = np.zeros((len(orders) * (k - 1) + 2, k), np.bool_)
+    has[-1] = True
+    shares = np.zeros((k, len(has)))
+    for place, order in zip(accumulate([1] + [k - 1] * (len(orders) - 1)), orders, strict=True):
+        steps = np.arange(place, place + k - 1)
+        has[steps] = np.argsort(order)[None] <= np.arange(k - 1)[:, None]
+        before, after = np.append(0, steps), np.append(steps, len(has) - 1)
+        np.add.at(shares, (order, after), 1.0 / len(orders))
+        np.add.at(shares, (order, before), -1.0 / len(orders))
+    return Rule(has, shares)

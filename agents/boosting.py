@@ -141,7 +141,6 @@ def _take_over(forest: Forest, expert: int, text: str, shift: float) -> None:
 def _take_tree(forest: Forest, at: tuple[int, int], tree: dict[str, NDArray[np.float64]], added: float) -> None:
     value = tree["leaf_value"] + added
     forest.value[at][: len(value)] = value
-    forest.node[at][:] = forest.value[at][0]  # of a tree that is one leaf
     if len(value) == 1:
         return
     splits = slice(0, len(value) - 1)
@@ -151,19 +150,6 @@ def _take_tree(forest: Forest, at: tuple[int, int], tree: dict[str, NDArray[np.f
     forest.left[at][splits], forest.right[at][splits] = tree["left_child"], tree["right_child"]
     # Where training saw nothing missing, LightGBM takes a missing value for 0.
     forest.missing_left[at][splits] = np.where(flags & MISSING_IS_NAN, flags & DEFAULT_LEFT > 0, threshold >= 0)
-    _take_means(forest, at, tree, value)
-
-
-def _take_means(
-    forest: Forest, at: tuple[int, int], tree: dict[str, NDArray[np.float64]], value: NDArray[np.float64]
-) -> None:
-    """Means from the leaves up, since a child comes after its split."""
-    left, right = tree["left_child"].astype(int), tree["right_child"].astype(int)
-    rows, mean = tree["internal_count"], np.zeros(len(left))
-    for i in range(len(left) - 1, -1, -1):
-        parts = [(mean[c], rows[c]) if c >= 0 else (value[~c], tree["leaf_count"][~c]) for c in (left[i], right[i])]
-        mean[i] = sum(v * n for v, n in parts) / max(sum(n for _, n in parts), 1.0)
-    forest.node[at][: len(mean)] = mean
 
 
 def _not_above(threshold: NDArray[np.float64]) -> NDArray[np.float32]:

@@ -48,24 +48,6 @@ class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
             smooth = 0.5 * (smooth + levels[np.searchsorted(begins[1:], z, side="right")])
         return smooth.astype(logits.dtype)
 
-    def carried(self, start: Wide, parts: Wide) -> Wide:
-        """What features add to the calibrated logit, float64[n, d], from `apply(start)` on, so that it is their sum.
-
-        All are stretched as the calibration does around their way; what its bends leave over goes by their size.
-
-        Args:
-            start: float64[n], where the logits start from.
-            parts: float64[n, d], what features add to these.
-        """
-        if self.rise == self.fall and not self.steps:
-            return np.asarray(self.rise * parts)
-        end = start + parts.sum(axis=1)
-        low, high = np.minimum(start, end) - 0.5, np.maximum(start, end) + 0.5
-        stretched = parts * ((self.apply(high) - self.apply(low)) / (high - low))[:, None]
-        left_over = self.apply(end) - self.apply(start) - stretched.sum(axis=1)
-        size = np.abs(parts)
-        return np.asarray(stretched + left_over[:, None] * size / np.maximum(size.sum(axis=1, keepdims=True), 1e-12))
-
     @property
     def fits(self) -> bool:
         """Whether it is finite and keeps the ranking."""

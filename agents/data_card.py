@@ -32,6 +32,8 @@ class DataCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """Id of the agent whose weights were the start; empty for none."""
     versions: dict[str, str]
     """Of the libraries that trained it."""
+    typical: tuple[float | None, ...] = ()
+    """Of the genuine rows each feature's median, a category's most frequent code; None where it was never known."""
     latency_us: float | None = None
     """Scoring time per row in one thread, measured once by the service that stored the agent."""
     weights_bytes: int | None = None

@@ -31,7 +31,6 @@ class Forest:
         left: int16[e, r, s], a later split, or `~leaf`.
         right: int16[e, r, s], the same.
         missing_left: uint8[e, r, s], 1 where a missing value goes left.
-        node: float32[e, r, s], mean of the training rows below a split: what contributions start from.
         value: float32[e, r, s + 1], of the leaves.
         rates: per categorical feature float32[known + 2], log odds of fraud of each of its rows.
         counts: per categorical feature float32[known + 2], log of how often each of its rows was seen.
@@ -42,7 +41,6 @@ class Forest:
     left: NDArray[np.int16]
     right: NDArray[np.int16]
     missing_left: NDArray[np.uint8]
-    node: NDArray[np.float32]
     value: NDArray[np.float32]
     rates: tuple[NDArray[np.float32], ...] = ()
     counts: tuple[NDArray[np.float32], ...] = ()
@@ -57,7 +55,6 @@ class Forest:
             left=np.full(shape, -1, np.int16),
             right=np.full(shape, -1, np.int16),
             missing_left=np.zeros(shape, np.uint8),
-            node=np.zeros(shape, np.float32),
             value=np.zeros((*shape[:2], genome.leaves), np.float32),
             rates=tuple(np.zeros(known + 2, np.float32) for known in codes),
             counts=tuple(np.zeros(known + 2, np.float32) for known in codes),
@@ -78,22 +75,6 @@ class Forest:
         out = np.empty((len(x), len(self.feature)), np.float32)
         kernels.sum_trees(self.columns(inputs, x), *self._walk(), self.value, out)
         return out
-
-    def paths(self, inputs: InputStats, x: Features) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """What each feature adds to each expert's logit, float64[n, e, d], and where they start from, float64[e].
-
-        Along a row's way through each tree, the change of the mean belongs to the feature that was asked.
-
-        Source: Saabas 2014, "Interpreting random forests".
-        """
-        columns = self.columns(inputs, x)
-        found = np.zeros((len(x), len(self.feature), columns.shape[1]))
-        kernels.walk_paths(columns, *self._walk(), self.value, self.node, found)
-        q, c = len(inputs.numeric), len(inputs.categorical)
-        out = np.zeros((len(x), len(self.feature), x.shape[1]))
-        out[:, :, inputs.numeric] = found[:, :, :q]
-        out[:, :, inputs.categorical] = found[:, :, q : q + c] + found[:, :, q + c :]
-        return out, self.node[:, :, 0].sum(axis=1, dtype=np.float64)
 
     def columns(self, inputs: InputStats, x: Features) -> Features:
         """What the splits look at, float32[n, f]."""

@@ -140,6 +140,11 @@ def _softly(standard: Tensor) -> Tensor:
     return (standard.clamp(-LINEAR_WITHIN, LINEAR_WITHIN)).add_(beyond.log1p_().copysign_(standard))
 
 
+def typical_row(x: Features, categorical: Sequence[int]) -> tuple[float | None, ...]:
+    """Of rows float32[n, d] each feature's median, a category's most frequent code; None where it is never known."""
+    return tuple(_typical(x[:, j], j in categorical) if np.isfinite(x[:, j]).any() else None for j in range(x.shape[1]))
+
+
 def _typical(column: NDArray[np.float32], is_category: bool) -> float:
     known = column[np.isfinite(column)]
     if not len(known):

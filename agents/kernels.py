@@ -27,21 +27,3 @@ def sum_trees(columns, feature, threshold, left, right, missing_left, value, out
                     at = left[e, r, at] if goes_left else right[e, r, at]
                 total += value[e, r, ~at]
             out[row, e] = total
-
-
-@kernel
-def walk_paths(columns, feature, threshold, left, right, missing_left, value, node, out):
-    """What each split's feature moved the expert's logit by, summed into out[n, experts, f]; node is a split's mean."""
-    experts, rounds = feature.shape[0], feature.shape[1]
-    for row in range(columns.shape[0]):
-        for e in range(experts):
-            for r in range(rounds):
-                at = 0
-                while at >= 0:
-                    j = feature[e, r, at]
-                    x = columns[row, j]
-                    goes_left = missing_left[e, r, at] if np.isnan(x) else x <= threshold[e, r, at]
-                    child = left[e, r, at] if goes_left else right[e, r, at]
-                    after = node[e, r, child] if child >= 0 else value[e, r, ~child]
-                    out[row, e, j] += after - node[e, r, at]
-                    at = child

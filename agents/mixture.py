@@ -61,11 +61,7 @@ class Mixture(nn.Module):
         """Logits float32[n], and the experts' log weights float32[n, experts], or [n, k] where only k are scored."""
         embedded = self._embed(rows)
         gate_inputs = self._seen_by_gate(numbers, rows, embedded, boosted)
-        if self.encoder is not None:
-            inputs = self.dropout(torch.cat([self.encoder(numbers), *embedded], dim=1))
-        else:
-            assert boosted is not None, "experts made of trees need their logits"
-            inputs = boosted
+        inputs = self._seen_by_experts(numbers, embedded, boosted)
         if self.sparse and not self.training:
             chosen, log_weights = self.gate.chosen(*gate_inputs)  # type: ignore[operator]
             logits = chosen_logits(self.experts, inputs, chosen)  # type: ignore[arg-type]
@@ -75,6 +71,11 @@ class Mixture(nn.Module):
         positive = torch.logsumexp(log_weights + nn.functional.logsigmoid(logits), dim=1)
         negative = torch.logsumexp(log_weights + nn.functional.logsigmoid(-logits), dim=1)
         return positive - negative, log_weights
+
+    def voices(self, numbers: Tensor, rows: Tensor, boosted: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """The gate's weights and all experts' logits, both float32[n, experts], whether they were asked or not."""
+        inputs = self._seen_by_experts(numbers, self._embed(rows), boosted)
+        return self.gate_weights(numbers, rows, boosted), self.experts(inputs)
 
     def gate_weights(self, numbers: Tensor, rows: Tensor, boosted: Tensor | None = None) -> Tensor:
         """float32[n, experts]; each row sums to 1."""
@@ -90,6 +91,13 @@ class Mixture(nn.Module):
             return (inputs,)
         tasks = rows.new_full((len(rows),), UNKNOWN) if self.task is None else rows[:, self.task]
         return inputs, tasks
+
+    def _seen_by_experts(self, numbers: Tensor, embedded: list[Tensor], boosted: Tensor | None) -> Tensor:
+        if self.encoder is None:
+            assert boosted is not None, "experts made of trees need their logits"
+            return boosted
+        encoded: Tensor = self.dropout(torch.cat([self.encoder(numbers), *embedded], dim=1))
+        return encoded
 
     def _embed(self, rows: Tensor) -> list[Tensor]:
         """Of each categorical feature float32[n, embedding]; in training some codes count as unknown."""
@@ -144,6 +152,12 @@ class Committee(nn.Module):
         for member in self.members:
             if hasattr(member.gate, "anneal"):
                 member.gate.anneal(done)  # type: ignore[operator]
+
+    def voices(self, numbers: Tensor, rows: Tensor, boosted: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Weights and logits float32[n, members * experts]; each row of weights sums to 1, members count the same."""
+        pairs = [member.voices(numbers, rows, boosted) for member in self.members]  # type: ignore[operator]
+        weights, logits = zip(*pairs, strict=True)
+        return torch.cat(weights, dim=1) / len(self.members), torch.cat(logits, dim=1)
 
     def gate_weights(self, numbers: Tensor, rows: Tensor, boosted: Tensor | None = None) -> Tensor:
         """float32[n, members * experts]; each row sums to 1, as members count the same."""

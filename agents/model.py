@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from agents.attribution import share_out
+from agents.attribution import shapley
 from agents.calibration import Calibration
 from agents.data_card import DataCard
 from agents.forest import Forest
@@ -19,6 +19,19 @@ from agents.mixture import Committee
 
 Features = NDArray[np.float32]  # [n, d], columns in the order of `feature_names`
 SCORE_ROWS = 4096  # at once: activations stay in the cache
+
+
+@dataclass(frozen=True, slots=True)
+class Voices:
+    """An agent's experts on n rows: all members' one after the other.
+
+    Attributes:
+        weights: float32[n, e] of the gate, each row sums to 1.
+        spoke: int64[n], the expert with the largest part of the probability of fraud.
+    """
+
+    weights: NDArray[np.float32]
+    spoke: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,41 +77,31 @@ class Agent:
         boosted = np.zeros((len(x), 0), np.float32) if self.forest is None else self.forest.logits(self.inputs, x)
         return self.inputs.numbers(x), self.inputs.rows(x), torch.from_numpy(boosted)
 
-    def contributions(self, x: Features) -> NDArray[np.float32]:
-        """What each feature adds to the logit, float32[m, d].
+    @property
+    def typical(self) -> NDArray[np.float32]:
+        """The typical genuine row float32[d], where reasons start from; the median row where the card has none."""
+        if not self.card.typical:
+            return self.inputs.median
+        return np.array([np.nan if value is None else value for value in self.card.typical], np.float32)
 
-        Trees tell it from the ways that a row takes through them, and with `starts` it adds up to the logit. For the
-        others it is the difference to the row with that feature at its typical value, which costs d more scores for
-        each row: for alerts, not for the stream.
+    def contributions(self, x: Features) -> NDArray[np.float32]:
+        """What each feature adds to the logit against its typical value, float32[n, d].
+
+        Shapley values; with `starts` they add up to the logit. Some 250 scores for each row: for alerts, not for the
+        stream.
         """
-        if self.forest is not None:
-            return self._path_contributions(x)[0].astype(np.float32)
-        m, d = x.shape
-        changed = np.repeat(x[None], d, axis=0)
-        changed[np.arange(d), :, np.arange(d)] = self.inputs.median[:, None]
-        without = self.logits(changed.reshape(d * m, d)).reshape(d, m)
-        return (self.logits(x)[None] - without).T.astype(np.float32)
+        return shapley(self.logits, x, self.typical).astype(np.float32)
 
     def starts(self, x: Features) -> NDArray[np.float32]:
-        """Where the contributions start from, float32[m]: with their sum, the logit."""
-        if self.forest is not None:
-            return self._path_contributions(x)[1].astype(np.float32)
-        start: NDArray[np.float32] = self.logits(x) - self.contributions(x).sum(axis=1)
-        return start
+        """Where the contributions start from, float32[n]: the logit of the typical row."""
+        return np.repeat(self.logits(self.typical[None]), len(x))
 
-    def _path_contributions(self, x: Features) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        assert self.forest is not None
-        parts, base = self.forest.paths(self.inputs, x)
+    def voices(self, x: Features) -> Voices:
+        """How much the gate let each expert count, and who spoke."""
         with torch.inference_mode():
-            weights = self.network.gate_weights(*self.encoded(x)).double().numpy()
-        members = [member.experts for member in self.network.members]
-        stretch = [1.0 + m.stretch.detach().double().numpy() for m in members]  # type: ignore[operator, union-attr]
-        shift = [m.shift.detach().double().numpy() for m in members]  # type: ignore[operator, union-attr]
-        every_base = np.concatenate([base * a + b for a, b in zip(stretch, shift, strict=True)])
-        every_part = np.concatenate([parts * a[:, None] for a in stretch], axis=1)
-        out, start = share_out(weights, every_base, every_part)
-        start = start + float(self.network.prior_shift)
-        return self.calibration.carried(start, out), self.calibration.apply(start)
+            weights, experts = self.network.voices(*self.encoded(x))
+            spoke = (weights * torch.sigmoid(experts)).argmax(dim=1)
+        return Voices(weights=weights.numpy(), spoke=spoke.numpy())
 
     def _raw(self, x: Features) -> NDArray[np.float32]:
         with torch.inference_mode():

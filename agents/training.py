@@ -24,7 +24,7 @@ from agents.forest import TREES, Forest
 from agents.gate_metrics import gate_metrics
 from agents.gates.task_aware import TASKS, task_at
 from agents.genome import Genome
-from agents.inputs import MISSING, UNKNOWN, InputStats, embedding_rows
+from agents.inputs import MISSING, UNKNOWN, InputStats, embedding_rows, typical_row
 from agents.losses import BALANCES, LOSSES
 from agents.metrics import auc, average_precision, calibration_error
 from agents.mixture import Committee
@@ -170,6 +170,7 @@ def _train(
         seed=genome.seed,
         warm_start=warm_start.id if warm_start else "",
         versions=_versions(),
+        typical=typical_row(x[~y], columns),
     )
     progress(1.0)
     agent = Agent("", genome, card, inputs, network, calibration, forest)

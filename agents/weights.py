@@ -86,6 +86,8 @@ def load_agent(folder: Path, checksum: str | None) -> Agent:
     calibration = Calibration.of(tensors)
     if not calibration.fits:
         raise WeightsError(f"{path} calibration", "slopes or steps that turn the ranking round", "ascending ones")
+    if len(card.typical) not in {0, len(card.feature_names)}:
+        raise WeightsError(f"{folder / CARD} typical", f"{len(card.typical)} values", "one for each feature, or none")
     forest = Forest.of(tensors)
     if forest is not None and not forest.fits(inputs):
         raise WeightsError(f"{path} trees", "splits that lead nowhere or look at no column", "those of grown trees")

@@ -147,16 +147,6 @@ def test_a_category_never_seen_and_a_missing_one_are_scored() -> None:
     assert np.isfinite(agent.logits(x)).all()
 
 
-def test_contributions_are_what_a_feature_adds_against_its_typical_value() -> None:
-    agent = trained(small())
-    x, _, _ = rows(20, seed=5)
-    found = agent.contributions(x)
-    assert found.shape == x.shape
-    typical = x.copy()
-    typical[:, 1] = agent.inputs.median[1]
-    np.testing.assert_allclose(found[:, 1], agent.logits(x) - agent.logits(typical), atol=1e-6)
-
-
 def test_thinning_genuine_rows_leaves_probabilities_where_they_were() -> None:
     genes = {"experts": 2, "hidden": 8, "epochs_max": 30, "learning_rate": 0.01}
     x, y, times = rows(6000)

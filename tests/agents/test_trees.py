@@ -11,12 +11,9 @@ import msgspec
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from safetensors.torch import load, save
 from torch import Tensor
 
-from agents.attribution import mixture_logit, share_out
 from agents.boosting import _memory_from, _parameters, grow
 from agents.errors import GenomeError, WeightsError
 from agents.forest import Forest
@@ -87,24 +84,7 @@ def test_contributions_add_up_to_the_logit(agent: Agent) -> None:
 def test_the_features_that_make_a_fraud_are_its_reasons(agent: Agent) -> None:
     risky, safe = np.array([[90, 3, 2]], np.float32), np.array([[90, 20, 2]], np.float32)
     assert (agent.contributions(risky)[0] > 0).all()
-    assert agent.contributions(safe)[0, 1] < 0
-
-
-@settings(max_examples=50, deadline=None)
-@given(seed=st.integers(0, 10_000), spread=st.floats(0.1, 8.0))
-def test_what_experts_are_given_adds_up_for_any_mixture(seed: int, spread: float) -> None:
-    rng = np.random.default_rng(seed)
-    weights = rng.dirichlet(np.ones(4), size=6)
-    base, parts = rng.normal(-3, 1, 4), rng.normal(0, spread, (6, 4, 5))
-    out, start = share_out(weights, base, parts)
-    np.testing.assert_allclose(start + out.sum(axis=1), mixture_logit(weights, base + parts.sum(axis=2)), atol=1e-9)
-
-
-def test_one_expert_keeps_its_own_parts() -> None:
-    parts = np.random.default_rng(0).normal(size=(3, 1, 4))
-    out, start = share_out(np.ones((3, 1)), np.array([-2.0]), parts)
-    np.testing.assert_allclose(out, parts[:, 0], atol=1e-6)
-    np.testing.assert_allclose(start, -2.0)
+    assert agent.contributions(risky)[0, 1] > agent.contributions(safe)[0, 1] + 0.5
 
 
 def test_a_thinned_forest_keeps_the_prior() -> None:

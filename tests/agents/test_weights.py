@@ -69,6 +69,14 @@ def test_a_cut_file_is_refused_without_a_checksum_too(saved: tuple[Path, str]) -
     assert "allowed: a safetensors file" in refusal(folder)
 
 
+def test_a_typical_row_of_another_width_is_refused(saved: tuple[Path, str]) -> None:
+    folder, checksum = saved
+    card = json.loads((folder / CARD).read_text())
+    (folder / CARD).write_text(json.dumps({**card, "typical": card["typical"][:-1]}))
+    with pytest.raises(WeightsError, match="allowed: one for each feature, or none"):
+        load_agent(folder, checksum)
+
+
 @pytest.mark.parametrize("name", [WEIGHTS, GENOME, CARD])
 def test_a_missing_file_is_refused(saved: tuple[Path, str], name: str) -> None:
     folder, _ = saved
