@@ -13,14 +13,15 @@ from scipy.optimize import minimize
 from sklearn.isotonic import isotonic_regression
 from torch import Tensor
 
-Kind = Literal["beta", "isotonic", "platt", "temperature"]
+Kind = Literal["beta", "isotonic", "platt", "steady", "temperature"]
 Float = TypeVar("Float", np.float32, np.float64)
 Wide = NDArray[np.float64]
 
-SIMPLEST_FIRST: tuple[Kind, ...] = ("temperature", "platt", "beta", "isotonic")
-FRAUDS_MIN: Mapping[Kind, int] = {"temperature": 10, "platt": 10, "beta": 200, "isotonic": 1000}
+SIMPLEST_FIRST: tuple[Kind, ...] = ("steady", "temperature", "platt", "beta", "isotonic")
+FRAUDS_MIN: Mapping[Kind, int] = {"steady": 10, "temperature": 10, "platt": 10, "beta": 200, "isotonic": 1000}
 GENUINE_MIN = 10
 SLOPE_BOUNDS = (0.2, 5.0)
+STEADY_SPREAD = (0.05, 0.1)  # of slope and shift, before any row is seen; a shift of 0.1 is worth 100 frauds
 PREFIX = "calibration."
 
 
@@ -136,6 +137,18 @@ def _platt(z: Wide, fraud: NDArray[np.bool_]) -> Calibration:
     return Calibration(rise=slope, fall=slope, shift=shift)
 
 
+def _steady(z: Wide, fraud: NDArray[np.bool_]) -> Calibration:
+    """Platt's, pulled towards no change, around the logits that decide the loss.
+
+    The rows tell of the model before it was trained again on all of them, and a few dozen frauds tell little: scalings
+    that wander from one training to the next make scores of different weeks, and of different agents, incomparable.
+    """
+    weight = np.exp(_log_sigmoid(z) + _log_sigmoid(-z))
+    middle = float(weight @ z / weight.sum())
+    slope, shift = _least_loss((z - middle)[:, None], fraud, around=middle, spread=STEADY_SPREAD)
+    return Calibration(rise=slope, fall=slope, shift=shift + (1.0 - slope) * middle)
+
+
 def _beta(z: Wide, fraud: NDArray[np.bool_]) -> Calibration:
     rise, fall, shift = _least_loss(np.stack([_log_sigmoid(z), -_log_sigmoid(-z)], axis=1), fraud)
     return Calibration(rise=rise, fall=fall, shift=shift)
@@ -161,23 +174,36 @@ FITS: dict[Kind, Callable[[Wide, NDArray[np.bool_]], Calibration]] = {
     "beta": _beta,
     "isotonic": _isotonic,
     "platt": _platt,
+    "steady": _steady,
     "temperature": _temperature,
 }
 
 
-def _least_loss(columns: Wide, fraud: NDArray[np.bool_], *, shifted: bool = True) -> list[float]:
-    """Slopes of the columns float64[n, m], each within bounds, and a shift: of the least log loss."""
+def _least_loss(
+    columns: Wide,
+    fraud: NDArray[np.bool_],
+    *,
+    shifted: bool = True,
+    around: float = 0.0,
+    spread: tuple[float, ...] = (),
+) -> list[float]:
+    """Slopes of the columns float64[n, m], each within bounds, and a shift from `around`: of the least log loss.
+
+    `spread` has the standard deviations of normal priors at slopes of 1 and no shift; empty: flat ones.
+    """
     positives = int(fraud.sum())
     target = np.where(fraud, (positives + 1.0) / (positives + 2.0), 1.0 / (len(fraud) - positives + 2.0))
     slopes = columns.shape[1]
+    start = np.append(np.ones(slopes), 0.0)[: slopes + shifted]
+    pull = np.array(spread) ** -2.0 / len(fraud) if spread else np.zeros(len(start))
 
     def loss(parameters: Wide) -> tuple[float, Wide]:
-        z = columns @ parameters[:slopes] + (parameters[slopes] if shifted else 0.0)
-        value = np.mean(np.logaddexp(0.0, z) - target * z)
+        z = around + columns @ parameters[:slopes] + (parameters[slopes] if shifted else 0.0)
+        moved = parameters - start
+        value = np.mean(np.logaddexp(0.0, z) - target * z) + 0.5 * pull @ moved**2
         residual = (0.5 * (1.0 + np.tanh(0.5 * z)) - target) / len(z)
-        return float(value), np.append(residual @ columns, residual.sum())[: slopes + shifted]
+        return float(value), np.append(residual @ columns, residual.sum())[: slopes + shifted] + pull * moved
 
-    start = np.append(np.ones(slopes), 0.0)[: slopes + shifted]
     bounds = [*[SLOPE_BOUNDS] * slopes, (None, None)][: slopes + shifted]
     found = minimize(loss, start, jac=True, bounds=bounds, method="L-BFGS-B")
     return [float(value) for value in found.x]

@@ -111,9 +111,11 @@ class Genome(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """Genuine rows kept for each fraud while training; the prior is put right afterwards."""
     validation_share: Annotated[float, Meta(gt=0, lt=1)] = 0.2
     """Newest share of the window's time, for early stopping and calibration."""
-    calibration: Literal["beta", "chosen", "isotonic", "platt", "temperature"] = "platt"
+    calibration: Literal["beta", "chosen", "isotonic", "platt", "steady", "temperature"] = "steady"
     """How logits become log odds, on the later window; one that wants more frauds than it has gives way to a simpler.
-    "chosen": what is fitted on its older half and loses least on its newer."""
+    "steady": Platt's, held close to no change, so that scores stay comparable from one training to the next; under a
+    loss whose logits are no log odds it is Platt's. "chosen": what is fitted on its older half and loses least on its
+    newer."""
     refit: bool = True
     """Train again on the whole window for as many passes as were best: the newest fraud is in the newest days."""
     features: tuple[str, ...] = ()

@@ -7,6 +7,7 @@ import hashlib
 import platform
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from agents.averaging import WeightAverage
 from agents.boosting import grow
-from agents.calibration import Calibration, fit_calibration
+from agents.calibration import Calibration, Kind, fit_calibration
 from agents.costs import cost_weights, refuse_unfit_costs
 from agents.data_card import DataCard
 from agents.errors import GenomeError, TrainingDataError
@@ -145,7 +146,7 @@ def _train(
     held_out = Agent("", genome, _no_card(names, categorical), inputs, network, Calibration(), forest)
     logits = held_out.logits(x[late])
     newer = _halves(late, event_time, y)[1][late]
-    calibration, calibrated = fit_calibration(genome.calibration, logits, y[late], newer)
+    calibration, calibrated = fit_calibration(_calibration_of(genome), logits, y[late], newer)
     metrics = {**_metrics(calibration.apply(logits), y[late]), **gate_metrics(held_out, x[late], y[late])}
     if genome.refit and forest is not None:
         forest = grow(genome, inputs, x, y, event_time, torch.get_num_threads())
@@ -311,6 +312,11 @@ def _warm(network: Committee, inputs: InputStats, task: int, agent: Agent) -> No
             theirs[name] = theirs[name][rows]
     network.load_state_dict(theirs)
     network.prior_shift.zero_()
+
+
+def _calibration_of(genome: Genome) -> Kind | Literal["chosen"]:
+    """To be held close to no change, logits must be log odds to begin with."""
+    return "platt" if genome.calibration == "steady" and genome.loss != "log" else genome.calibration
 
 
 def _cut(event_time: NDArray[np.int64], y: NDArray[np.bool_], share: float) -> int:

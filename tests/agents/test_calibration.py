@@ -56,6 +56,28 @@ def test_a_temperature_stretches_and_moves_nothing() -> None:
     assert found.shift == 0.0
 
 
+def test_a_steady_calibration_moves_a_tenth_as_far_as_platts_on_few_frauds_and_follows_many() -> None:
+    def found(kind: Kind, n: int, shift: float, seed: int) -> float:
+        logits, fraud = sample(n, seed)
+        return float(fitted(kind, logits - shift, fraud).apply(np.array([-3.0]))[0])
+
+    few = {kind: np.array([found(kind, 400, 0.0, seed) for seed in range(20)]) for kind in ("platt", "steady")}
+    assert 20 < np.mean([sample(400, seed)[1].sum() for seed in range(20)]) < 60
+    assert few["steady"].std() < 0.3 * few["platt"].std()
+    assert np.abs(few["steady"] + 3.0).max() < 0.2
+    assert found("steady", 60_000, 0.8, 0) == pytest.approx(-2.2, abs=0.1)
+
+
+@pytest.mark.parametrize(("loss", "used"), [("log", "steady"), ("focal", "platt")])
+def test_logits_that_are_no_log_odds_are_not_held_where_they_are(loss: str, used: str) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(2000, 2)).astype(np.float32)
+    y = x[:, 0] + rng.normal(size=2000) > 1.5
+    genome = Genome(expert="logistic", experts=2, epochs_max=1, bins=4, loss=loss, calibration="steady")  # type: ignore[arg-type]
+    card = train(genome, x, y, np.arange(2000), feature_names=("a", "b"), threads=1).card
+    assert card.calibration.startswith(f"{used} on")
+
+
 def test_a_beta_calibration_is_that_of_the_reference_and_finds_what_bent_a_logit() -> None:
     vector = Calibration(rise=1.2, fall=0.8, shift=-0.3).apply(np.log([0.01 / 0.99]))
     assert 1 / (1 + np.exp(-vector[0])) == pytest.approx(0.00296425, rel=1e-5)
