@@ -21,3 +21,7 @@ class TrainingDataError(AgentsError, ValueError):
 
 class WeightsError(AgentsError):
     """Saved weights that can't be trusted or don't fit."""
+
+
+class ExpressionError(AgentsError):
+    """A condition over columns that means nothing."""
