@@ -5,6 +5,7 @@ The folders, in the order in which a transaction meets them and then its label:
 - `lanes`: one unit of stream work, from a batch of records to a batch of decisions.
 - `hosts`: agents in memory, inline in a lane or behind a Ray actor.
 - `lineup`: who decides, and how scores become an action.
+- `rules`: the user's own lists and conditions around the lineup.
 - `outcomes`: the log of what was decided, joined with the truth days later.
 - `rewards`: what each agent earned, and the bounded losses that the tests compare.
 - `free_agency`: watch, scouting, probation, swap.

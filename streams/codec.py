@@ -104,6 +104,13 @@ class Reason(msgspec.Struct, frozen=True):
     contribution: float
 
 
+class RuleReason(msgspec.Struct, frozen=True):
+    """The user's rule that decided, and what it says."""
+
+    name: str
+    reason: str
+
+
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """One decision; schema: `streams/schemas/decisions.json`."""
 
@@ -121,6 +128,10 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """Of an alert: the largest should be looked at first. 0 for what was approved."""
     over_budget: bool = False
     """Would have been stopped, and is approved for the alert budget's sake."""
+    rule: RuleReason | None = None
+    """The user's rule that decided in place of the lineup, which gave its score all the same."""
+    rule_hits: list[str] = []
+    """Every rule that hit, those in test included."""
 
 
 class Label(msgspec.Struct, frozen=True, kw_only=True):

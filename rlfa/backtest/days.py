@@ -142,7 +142,8 @@ class OpenDays:
 
     def _columns(self, part: _Part) -> Columns:
         agents = part.lineup.agents if part.lineup else ()
-        return Columns(self.features.names, tuple(self.service.spec.entities), tuple(agents))
+        rules = part.judged.ruled.book.rules.names if part.judged else ()
+        return Columns(self.features.names, tuple(self.service.spec.entities), tuple(agents), rules)
 
     def _rows(self, part: _Part) -> DecisionRows:
         absorbed = _absorbed(self.history, part.rows, self.features.x)

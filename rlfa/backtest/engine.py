@@ -33,6 +33,8 @@ from rlfa.lineup.segments import fields_of
 from rlfa.lineup.slots import DAY_MS, Day, EventTime, SlotId
 from rlfa.lineup.voting import Rows
 from rlfa.outcomes import log
+from rlfa.rules.deciding import RuleBook
+from rlfa.rules.ruleset import NO_RULES, RuleSet
 from rlfa.store.ledger import Ledger
 from rlfa.trainers.first_lineup import train_first_lineup
 from rlfa.trainers.orders import fulfil
@@ -93,6 +95,7 @@ def run(
     history: History,
     first_day: Day | None = None,
     *,
+    rules: RuleSet = NO_RULES,
     wall_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     progress: Callable[[Progress], None] = lambda _: None,
 ) -> Played:
@@ -102,6 +105,7 @@ def run(
         service: settings, and a state folder that nothing has begun in; it holds ledger, agents and log afterwards.
         history: n rows in event-time order.
         first_day: on which play begins; the days before it train the first lineup. By default `first_day_of`.
+        rules: of the user, that act around the lineup from the first day on.
         wall_ms: wall clock for the ledger's `recorded_at`, ms UTC.
         progress: told after each day.
 
@@ -113,7 +117,7 @@ def run(
         raise BacktestError(str(service.state), "a lineup", "a state folder that nothing has begun in")
     first = first_day_of(history, service.spec.label_delay_ms) if first_day is None else first_day
     with FeaturesAhead(service, history) as features, OpenDays(service, history, features) as days:
-        _teach(service, history, features, days, first, wall_ms, progress)
+        _teach(service, history, features, days, first, wall_ms, progress, rules)
         game = _Game(service, history, features, days, FrontOffice.open(service), wall_ms)
         try:
             for begin, end, day in _days_from(history, first):
@@ -142,6 +146,7 @@ def _teach(
     first: Day,
     wall_ms: Callable[[], int],
     progress: Callable[[Progress], None],
+    rules: RuleSet,
 ) -> None:
     """The days before play: into the log without decisions, and an agent for each slot learns from those that close."""
     newest = 0
@@ -158,7 +163,7 @@ def _teach(
         stage = f"training {slot}: {done:.0%}"
         progress(Progress(stage=stage, rows=end, of_rows=len(history), day=first))
 
-    train_first_lineup(service, closed, first, recorded_at=wall_ms(), progress=training)
+    train_first_lineup(service, closed, first, recorded_at=wall_ms(), progress=training, rules=rules)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,11 +189,14 @@ class _Game:
     host: InlineHost = field(init=False)
     ration: Ration = field(init=False)
     """Of alerts, so far."""
+    book: RuleBook = field(init=False)
+    """Of the user's rules, so far."""
     _played: list[_Decided] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.host = InlineHost(self.features.names, self.service.settings.hosts.seal_rules)
         self.ration = Ration(self.service.settings.free_agency.alerts)
+        self.book = RuleBook()
         self.office.read_scored = lambda day, segments: self.days.scored(day, segments, self._categorical)
         self._take_lineup()
 
@@ -248,9 +256,10 @@ class _Game:
             amount=self.history.amount[rows],
             features=self.features.x[rows],
             fields=fields_of(self.service.spec, self.features.names),
+            entities=dict(zip(self.service.spec.entities, self.history.entities[rows].T, strict=True)),
         )
-        judged = judge(seen, lineup, self.host, rules.costs, rules.exploration, self.ration)
-        self.ration = judged.alerts.ration
+        judged = judge(seen, lineup, self.host, rules.costs, rules.exploration, self.ration, self.book)
+        self.ration, self.book = judged.alerts.ration, judged.ruled.book
         self.days.add(day, rows, judged, lineup)
         self._played.append(_Decided(rows, judged.score, judged.action, lineup.epoch))
 
@@ -271,4 +280,7 @@ class _Game:
         self.office.hand_in(fulfil(self.service, self.office.order(slot, request)), now, self.wall_ms())
 
     def _take_lineup(self) -> None:
-        self.host.load(self.office.plan(self.office.state.lineup).refs)
+        plan = self.office.plan(self.office.state.lineup)
+        self.host.load(plan.refs)
+        fields = fields_of(self.service.spec, self.features.names)
+        self.book = RuleBook.of(plan.rules, fields, used=self.book.used)

@@ -17,6 +17,7 @@ from rlfa.cli import (
     explain,
     replay,
     roster,
+    rules,
     serve,
     simulate,
     spec,
@@ -44,6 +45,7 @@ app.add_typer(topics.app, name="topics")
 app.add_typer(by_hand.app, name="roster")
 app.add_typer(agents.app, name="agents")
 app.add_typer(spec.app, name="spec")
+app.add_typer(rules.app, name="rules")
 app.command()(roster.ledger)
 app.command(name="cohorts")(cohorts.command)
 app.command(name="explain")(explain.command)

@@ -22,6 +22,8 @@ from rlfa.backtest.report import date_of, report
 from rlfa.cli.roster import AsJson, console
 from rlfa.config import Service, load_service
 from rlfa.errors import ConfigError
+from rlfa.rules.loading import load_rules
+from rlfa.rules.ruleset import NO_RULES
 from streams.history import History
 from streams.spec import load_spec
 from streams.tables import read_history
@@ -54,6 +56,7 @@ def backtest(
     data: Annotated[Path, typer.Option(help="Table of past transactions with their truth: CSV or Parquet.")],
     config: Annotated[Path | None, typer.Option("--config", "-c", help="Settings; sensible ones by default.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for report, ledger and outcome log.")] = Path(".rlfa/backtest"),
+    rules: Annotated[Path | None, typer.Option(help="Rules file that acts around the lineup.")] = None,
     rival: Annotated[bool, typer.Option(help="Compare with a LightGBM that is trained every day.")] = True,
     threads: Annotated[int, typer.Option(min=1, help="Of that LightGBM, and of trainings unless settings say.")] = 1,
     as_json: AsJson = False,
@@ -67,7 +70,8 @@ def backtest(
         line = _Line(bars, bars.add_task("reading", total=1.0))
         history = read_history(data, load_spec(spec))
         service = set_up(out, spec, config, history, threads)
-        played = run(service, history, progress=line.told)
+        ruled = load_rules(service, rules) if rules else NO_RULES
+        played = run(service, history, rules=ruled, progress=line.told)
         rivals = {}
         if rival and baseline.is_installed():
             rivals[RIVAL] = baseline.daily_lightgbm(

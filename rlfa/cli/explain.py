@@ -19,10 +19,11 @@ from rlfa.hosts.sealed import offline_seal
 from rlfa.lanes.intake import intake_of
 from rlfa.lineup.segments import fields_of
 from rlfa.lineup.slots import Day
-from rlfa.outcomes.explain import Budgeted, ExplainError, Explanation, explain, find
+from rlfa.outcomes.explain import Budgeted, ExplainError, Explanation, Ruling, explain, find
 from rlfa.store.agents import Agents, ref_of
 from rlfa.store.database import Store
 from rlfa.store.ledger import Ledger
+from rlfa.store.rules import RuleSets
 
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
 
@@ -60,6 +61,7 @@ def explain_again(service: Service, tx_id: str, day: Day | None) -> Explanation:
         with store.reading() as session:
             lineup = Ledger(session).lineup_of(kept.epoch)
             agents = {agent: Agents(session).get(agent) for agent in lineup.deciders}
+            ruled = RuleSets(session).get(lineup.rules)
     finally:
         store.close()
     features = intake_of(service).feature_names
@@ -67,7 +69,7 @@ def explain_again(service: Service, tx_id: str, day: Day | None) -> Explanation:
     try:
         host.load([ref_of(agent) for agent in agents.values()])
         rules, fields = service.settings.free_agency, fields_of(service.spec, features)
-        return explain(kept, lineup, agents, host, fields, rules.exploration.seed, rules.costs)
+        return explain(kept, lineup, agents, host, fields, rules.exploration.seed, rules.costs, ruled)
     finally:
         host.load([])
 
@@ -92,6 +94,8 @@ def _show(e: Explanation, out: Console) -> None:
         out.print(f"exploration: {drawn}, propensity {e.propensity:g}; {again}")
     if e.budget is not None:
         out.print(f"alert budget: {_budget(e.budget)}")
+    if e.ruling is not None:
+        out.print(f"rules: {_ruling(e.ruling)}")
     table = Table("slot", "agent", "weight", "score", "again", "weights' checksum", "trained on", title="lineup")
     for v in e.votes:
         window = f"{_time(v.trained_from)[:10]} to {_time(v.trained_to)[:10]}"
@@ -110,6 +114,14 @@ def _budget(b: Budgeted) -> str:
     )
     what = f"worth {b.worth:.6g} against {floor}: {'approved for its sake' if b.over else 'within it'}"
     return what if b.over == b.over_again else f"{what}; COMPARED AGAIN IT COMES OUT DIFFERENTLY"
+
+
+def _ruling(r: Ruling) -> str:
+    by = f"{r.decided_by} decided ({r.reason})" if r.decided_by else "the lineup decided"
+    hits = f"; hit: {', '.join(r.hits)}" if r.hits else "; none hit"
+    off = f"; suspended: {', '.join(r.suspended)}" if r.suspended else ""
+    again = "the same again" if r.repeats else "AGAIN THEY COME OUT DIFFERENTLY"
+    return f"{by}{hits}{off}; set {r.rules}; {again}"
 
 
 def _p(score: float | None) -> str:

@@ -17,6 +17,8 @@ from rlfa.lineup.plan import Plan
 from rlfa.lineup.slots import DAY_MS, Day
 from rlfa.outcomes import journal
 from rlfa.outcomes.history import absorb_history, close_history
+from rlfa.rules.loading import load_rules
+from rlfa.rules.ruleset import NO_RULES
 from rlfa.trainers.first_lineup import train_first_lineup
 from streams.durations import parse_duration
 from streams.kafka.source import Record
@@ -32,6 +34,7 @@ def train(
     config: Annotated[Path, typer.Option("--config", "-c", help="The service's settings.")] = Path("rlfa.toml"),
     days: Annotated[int | None, typer.Option(min=1, help="Days of history; else all.")] = None,
     label_delay: Annotated[str | None, typer.Option(help="Every fraud is reported so late, e.g. 7d.")] = None,
+    rules: Annotated[Path | None, typer.Option(help="Rules file that acts from the first transaction on.")] = None,
 ) -> None:
     """Learn from history: warm the windows, train an agent for each slot, and begin the ledger.
 
@@ -39,11 +42,11 @@ def train(
     """
     service = load_service(config)
     recording = read_recording(data, parse_duration(label_delay) if label_delay else None)
-    plan = learn(service, recording.between(None, days).chunks(), Console(stderr=True))
+    plan = learn(service, recording.between(None, days).chunks(), Console(stderr=True), rules)
     typer.echo("\n".join(f"{slot.id}: {slot.incumbent}" for slot in plan.lineup.slots))
 
 
-def learn(service: Service, chunks: Iterable[Chunk], console: Console) -> Plan:
+def learn(service: Service, chunks: Iterable[Chunk], console: Console, rules: Path | None = None) -> Plan:
     """Take history in and train the first lineup, with a progress bar for each slot.
 
     Raises:
@@ -53,6 +56,7 @@ def learn(service: Service, chunks: Iterable[Chunk], console: Console) -> Plan:
     if service.lineup_file.exists():
         raise RlfaError(f"{service.state}: found a lineup, allowed: a state folder that nothing has begun in")
     refuse_tables_only(service.spec, service.settings.stream)
+    ruled = load_rules(service, rules) if rules else NO_RULES
     partitions = service.settings.topics.partitions
     taken = absorb_history(service, _batches(service, chunks), partitions)
     closed = close_history(service)
@@ -68,6 +72,7 @@ def learn(service: Service, chunks: Iterable[Chunk], console: Console) -> Plan:
             first_day,
             recorded_at=time.time_ns() // 1_000_000,
             progress=lambda slot, done: bars.update(tasks[slot], completed=done),
+            rules=ruled,
         )
 
 

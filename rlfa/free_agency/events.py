@@ -32,11 +32,13 @@ class EpochChanged(_Event, frozen=True, kw_only=True):
     slots: tuple[Slot, ...]
     shadows: tuple[Shadow, ...] = ()
     trials: tuple[Trial, ...] = ()
+    rules: str = ""
+    """Id of the user's rule set; empty: none."""
 
     @property
     def lineup(self) -> Lineup:
         """Who plays from then on."""
-        return Lineup(epoch=self.epoch, slots=self.slots, shadows=self.shadows, trials=self.trials)
+        return Lineup(epoch=self.epoch, slots=self.slots, shadows=self.shadows, trials=self.trials, rules=self.rules)
 
 
 class CohortTaken(_Event, frozen=True, kw_only=True):
@@ -300,6 +302,15 @@ class Unfrozen(_Event, frozen=True, kw_only=True):
     """The end of a freeze."""
 
 
+class RulesChanged(_Event, frozen=True, kw_only=True):
+    """Another set of the user's rules acts from now on, or none."""
+
+    before: str
+    """Id of the set until now; empty: none."""
+    rules: str
+    """Id of the set from now on; empty: none."""
+
+
 class CommandRefused(_Event, frozen=True, kw_only=True):
     """A person asked for something that can't be done."""
 
@@ -333,6 +344,7 @@ Event = (
     | BenchReleased
     | Frozen
     | Unfrozen
+    | RulesChanged
     | CommandRefused
 )
 

@@ -14,10 +14,11 @@ from rlfa.free_agency.rules import FreeAgencyRules
 from rlfa.free_agency.standings import votes_of
 from rlfa.free_agency.state import DailyFloor, ManagerState
 from rlfa.free_agency.turn import Turn
-from rlfa.lineup.actions import choose, combine
+from rlfa.lineup.actions import ACTIONS, choose, combine
 from rlfa.lineup.budget import floor_of, median, worth
 from rlfa.lineup.slots import AgentId, AlertFloor, Day
 from rlfa.rewards.budget import rule_of
+from rlfa.rules.deciding import NOBODY
 
 KEPT = 3  # late transactions may still come for the days of older ones
 
@@ -62,15 +63,17 @@ def daily_floor(
     score: NDArray[np.float64],
     amount: NDArray[np.float64],
     rules: FreeAgencyRules,
+    reviews: int = 0,
 ) -> DailyFloor:
     """What alerts had to be worth on a day for exactly the budget, or exactly its reserve, to be raised.
 
     Args:
         day: of the rows.
         agents: incumbents of the lineup.
-        score: float64[n], that lineup's.
+        score: float64[n], that lineup's, on the rows that it decides.
         amount: float64[n].
         rules: of the user.
+        reviews: alerts of the user's own rules, which come first.
     """
     costs, budget = rules.costs, rules.costs.alert_budget_per_day
     pays = choose(score, amount, costs) > 0
@@ -78,7 +81,7 @@ def daily_floor(
     return DailyFloor(
         day=day,
         agents=agents,
-        value=floor_of(worths, budget),
+        value=floor_of(worths, max(budget - reviews, 1)),
         best=floor_of(worths, max(math.floor(rules.alerts.reserve * budget), 1)),
         rule=rule_of(costs),
     )
@@ -90,7 +93,11 @@ def _newest(state: ManagerState, turn: Turn) -> DailyFloor | None:
     logits = np.stack([cohort.logits_of(a) for a in shares], axis=1)
     weights = np.stack(list(shares.values()), axis=1)
     rows = (np.isfinite(logits) & (weights > 0)).any(axis=1)
+    reviews = 0
+    if cohort.ruled is not None:
+        rows &= cohort.ruled == NOBODY
+        reviews = int((cohort.ruled == ACTIONS.index("review")).sum())
     if not rows.any():
         return None
     score, _ = combine(logits[rows], weights[rows])
-    return daily_floor(cohort.day, state.lineup.incumbents, score, cohort.amount[rows], turn.rules)
+    return daily_floor(cohort.day, state.lineup.incumbents, score, cohort.amount[rows], turn.rules, reviews)

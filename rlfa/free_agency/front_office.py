@@ -37,6 +37,7 @@ from rlfa.store.commands import Commands
 from rlfa.store.database import Store, StoreError
 from rlfa.store.ledger import Ledger, entries_of
 from rlfa.store.rewards import Rewards, rewards_of
+from rlfa.store.rules import RuleSets
 from rlfa.trainers.first_lineup import stored
 from rlfa.trainers.orders import Delivery, Order
 from rlfa.trainers.training import window
@@ -179,9 +180,10 @@ class FrontOffice:
         with self.store.reading() as session:
             command = next(iter(Commands(session).waiting()), None)
             families = {a.id: a.family for a in Agents(session).all()} if command else {}
+            is_known = command is not None and RuleSets(session).has(command.rules)
         if command is None:
             return False
-        known = replace(command, family=families.get(command.agent, ""))
+        known = replace(command, family=families.get(command.agent, ""), rules_known=is_known)
         state, events = obey(self.state, known, self.service.settings.free_agency, now)
         step = f"command {command.id}"
         entries = entries_of(events, state, at=now, recorded_at=recorded_at, step=step)
@@ -192,10 +194,11 @@ class FrontOffice:
         return True
 
     def plan(self, lineup: Lineup) -> Plan:
-        """A lineup with where its agents' weights lie."""
+        """A lineup with where its agents' weights lie, and the rules around it."""
         with self.store.transaction() as session:
             refs = tuple(ref_of(Agents(session).get(agent)) for agent in lineup.agents)
-        return Plan(lineup=lineup, refs=refs)
+            rules = RuleSets(session).get(lineup.rules)
+        return Plan(lineup=lineup, refs=refs, rules=rules)
 
     def order(self, slot: SlotId, request: Request) -> Order:
         """What to train for a request, on the days that were closed when it was made."""

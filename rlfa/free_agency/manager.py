@@ -70,7 +70,7 @@ class ManagerError(RlfaError):
 
 
 def initial_state(
-    slots: Sequence[Slot], families: Mapping[AgentId, str], day: Day, seed: int
+    slots: Sequence[Slot], families: Mapping[AgentId, str], day: Day, seed: int, rules: str = ""
 ) -> tuple[ManagerState, tuple[Event, ...]]:
     """Epoch 1.
 
@@ -79,6 +79,7 @@ def initial_state(
         families: name of the configured genome of each incumbent.
         day: the first cohort to be taken.
         seed: for scouting.
+        rules: id of the user's rule set; empty: none.
 
     Raises:
         rlfa.lineup.slots.LineupError: the slots make no lineup.
@@ -100,9 +101,10 @@ def initial_state(
         )
         for s in slots
     )
-    state = ManagerState(epoch=Epoch(1), day=before, seed=seed, slots=seats)
-    reason = f"service starts with {', '.join(f'{s.incumbent} in {s.id}' for s in slots)}"
-    return state, (EpochChanged(day=before, epoch=Epoch(1), reason=reason, slots=state.lineup.slots),)
+    state = ManagerState(epoch=Epoch(1), day=before, seed=seed, slots=seats, rules=rules)
+    names = [*(f"{s.incumbent} in {s.id}" for s in slots), *([rules] if rules else [])]
+    reason = f"service starts with {', '.join(names)}"
+    return state, (EpochChanged(day=before, epoch=Epoch(1), reason=reason, slots=state.lineup.slots, rules=rules),)
 
 
 def step(
@@ -174,7 +176,7 @@ def in_epoch(
     before: ManagerState, after: ManagerState, events: tuple[Event, ...], at: Moment
 ) -> tuple[ManagerState, tuple[Event, ...]]:
     """A change of who decides is a new epoch; nothing else is. The events of the change say it, and the lineup."""
-    if after.deciding == before.deciding:
+    if (after.deciding, after.rules) == (before.deciding, before.rules):
         return after, events
     after = replace(after, epoch=Epoch(before.epoch + 1))
     return after, (*(replace(e, epoch=after.epoch) for e in events), _epoch_changed(after, at))
@@ -183,7 +185,8 @@ def in_epoch(
 def _epoch_changed(state: ManagerState, at: Moment) -> EpochChanged:
     lineup = state.lineup
     tried = [f"{t.slot} {t.agent} on trial for {t.share:.2%}" for t in lineup.trials]
-    names = ", ".join([*(f"{s.id} {s.incumbent}" for s in lineup.slots), *tried])
+    ruled = [state.rules] if state.rules else []
+    names = ", ".join([*(f"{s.id} {s.incumbent}" for s in lineup.slots), *tried, *ruled])
     return EpochChanged(
         day=at.day,
         epoch=state.epoch,
@@ -191,4 +194,5 @@ def _epoch_changed(state: ManagerState, at: Moment) -> EpochChanged:
         slots=lineup.slots,
         shadows=lineup.shadows,
         trials=lineup.trials,
+        rules=lineup.rules,
     )

@@ -1,4 +1,4 @@
-"""Moves by hand: sign, cut, promote, rollback, freeze and unfreeze, each with a name and a reason.
+"""Moves by hand: sign, cut, promote, rollback, freeze, unfreeze and new rules, each with a name and a reason.
 
 No limit on swaps and no freeze stands against a person, but a slot is never left without an incumbent: what can't be
 done is refused, and the refusal is an entry of the ledger like any other.
@@ -20,6 +20,7 @@ from rlfa.free_agency.events import (
     Promoted,
     Released,
     RolledBack,
+    RulesChanged,
     Signed,
     Unfrozen,
 )
@@ -31,7 +32,7 @@ from rlfa.free_agency.state import Benched, FreeAgent, ManagerState, Probation, 
 from rlfa.free_agency.turn import Moment
 from rlfa.lineup.slots import AgentId, EventTime, SlotId, day_of
 
-Verb = Literal["sign", "cut", "promote", "rollback", "freeze", "unfreeze"]
+Verb = Literal["sign", "cut", "promote", "rollback", "freeze", "unfreeze", "rules"]
 
 
 class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -45,6 +46,10 @@ class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     agent: AgentId = AgentId("")
     family: str = ""
     """Of an agent to be signed; empty where the store doesn't know it."""
+    rules: str = ""
+    """Id of the rule set that shall act; empty: none shall."""
+    rules_known: bool = False
+    """Whether the store has that set."""
 
 
 Outcome = tuple[ManagerState, tuple[Event, ...]] | str  # a string says why not
@@ -170,6 +175,15 @@ def _unfreeze(state: ManagerState, command: Command, at: Moment) -> Outcome:
     return replace(state, frozen=False), (Unfrozen(day=at.day, epoch=state.epoch, reason=command.why),)
 
 
+def _rules(state: ManagerState, command: Command, at: Moment) -> Outcome:
+    if command.rules == state.rules:
+        return f"{command.rules} acts already" if command.rules else "no rules act already"
+    if command.rules and not command.rules_known:
+        return f"the store has no rule set {command.rules!r}"
+    changed = RulesChanged(day=at.day, epoch=state.epoch, reason=command.why, before=state.rules, rules=command.rules)
+    return replace(state, rules=command.rules), (changed,)
+
+
 _MOVES: dict[Verb, Callable[[ManagerState, Command, Moment], Outcome]] = {
     "sign": _sign,
     "cut": _cut,
@@ -177,6 +191,7 @@ _MOVES: dict[Verb, Callable[[ManagerState, Command, Moment], Outcome]] = {
     "rollback": _rollback,
     "freeze": _freeze,
     "unfreeze": _unfreeze,
+    "rules": _rules,
 }
 
 

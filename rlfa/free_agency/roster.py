@@ -59,6 +59,8 @@ class Roster(_Value, frozen=True, kw_only=True):
     released: tuple[AgentId, ...] = ()
     frozen: bool = False
     """By hand."""
+    rules: str = ""
+    """Id of the user's rule set; empty: none."""
     families: dict[AgentId, str] = {}
     reward: dict[AgentId, float] = {}
     """Discounted, in money per transaction."""
@@ -74,7 +76,7 @@ def apply(before: Roster, event: ev.Event) -> Roster:
     after = replace(before, day=event.day, epoch=event.epoch)
     match event:
         case ev.EpochChanged():
-            return replace(after, seats=_seats(before, event))
+            return replace(after, seats=_seats(before, event), rules=event.rules)
         case ev.CohortTaken():
             return replace(after, reward=event.reward)
         case ev.Frozen() | ev.Unfrozen():

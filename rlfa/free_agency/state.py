@@ -201,6 +201,8 @@ class ManagerState(_Value, frozen=True, kw_only=True):
     slots: tuple[SlotState, ...]
     frozen: bool = False
     """By hand; the settings may freeze it too."""
+    rules: str = ""
+    """Id of the user's rule set that acts around the slots; empty: none."""
     records: dict[AgentId, Record] = {}
     thresholds: dict[AgentId, tuple[DailyThreshold, ...]] = {}
     daily_floors: tuple[DailyFloor, ...] = ()
@@ -224,6 +226,7 @@ class ManagerState(_Value, frozen=True, kw_only=True):
             shadows=tuple(shadows),
             trials=trials,
             floors=self.floors,
+            rules=self.rules,
         )
 
     @property

@@ -105,5 +105,6 @@ def _changed(state: ManagerState, turn: Turn) -> tuple[ManagerState, tuple[Event
         slots=lineup.slots,
         shadows=lineup.shadows,
         trials=lineup.trials,
+        rules=lineup.rules,
     )
     return state, (changed,)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from itertools import cycle
 
 import msgspec
+import numpy as np
 
 from rlfa.config import Service
 from rlfa.hosts.scoring import AgentRef, Host
@@ -22,9 +23,11 @@ from rlfa.lanes.recovery import RecoveryError, TopicPartition, route
 from rlfa.lanes.step import Absorbed, Intake, columns_of, decide
 from rlfa.lineup.budget import Ration, Share
 from rlfa.lineup.plan import Plan
+from rlfa.lineup.segments import fields_of
 from rlfa.lineup.slots import EventTime, Lineup, day_of
 from rlfa.outcomes.journal import Journal
-from rlfa.outcomes.raised import alerts_raised
+from rlfa.outcomes.raised import alerts_raised, declined_by_rules
+from rlfa.rules.deciding import RuleBook, Ruled, Used
 from rlfa.telemetry import logger
 from streams.codec import encode_decision
 from streams.dead_letters import encode_dead_letter
@@ -99,6 +102,8 @@ class Session:
     positions: dict[TopicPartition, int] = field(default_factory=dict)
     ration: Ration = field(init=False)
     """Of alerts; counted again by `recover`."""
+    book: RuleBook = field(init=False)
+    """Of the user's rules; their declines are counted again by `recover`."""
 
     def recover(self, alive: Callable[[], None]) -> None:
         """Bring the feature state to the committed offsets, without emitting anything.
@@ -131,10 +136,10 @@ class Session:
                 self.intake.absorb(records, [])
                 replayed += len(records)
         self.positions = dict(found.live)
-        self.ration = self._ration()
+        self._count_again()
         self.clients.transactions.assign(_only(found.live, tx))
         self.clients.labels.assign(_only(found.live, labels))
-        self.journal.set_columns(columns_of(self.intake, self.plan.lineup))
+        self.journal.set_columns(columns_of(self.intake, self.plan.lineup, self.plan.rules))
         logger().info("lane_recovered", lane=self.lane, replayed=replayed, epoch=self.plan.lineup.epoch)
 
     def turn(self, producer: TransactionalSink) -> int:
@@ -166,7 +171,8 @@ class Session:
         """Play by a new lineup from the next batch on; its agents are loaded already."""
         self.host.load(plan.refs)
         self.plan = plan
-        self.journal.set_columns(columns_of(self.intake, plan.lineup))
+        self.journal.set_columns(columns_of(self.intake, plan.lineup, plan.rules))
+        self.book = self._book(plan, self.book.share, self.book.used)
         logger().info("lineup_taken", lane=self.lane, epoch=plan.lineup.epoch)
 
     def snapshot(self) -> None:
@@ -214,8 +220,10 @@ class Session:
             self.service.settings.free_agency.exploration,
             self.ration,
             self.wall_ms(),
+            self.book,
         )
-        self.ration = decided.ration
+        self.ration, self.book = decided.ration, decided.ruled.book
+        self._warn_of_suspended(decided.ruled)
         self.journal.append_decisions(decided.rows)
         topic = self.service.settings.topics.decisions
         return [
@@ -227,16 +235,32 @@ class Session:
         topic = self.service.settings.topics.dead_letters
         return [Message(topic, letter.record.key, encode_dead_letter(letter)) for letter in absorbed.dead]
 
-    def _ration(self) -> Ration:
-        """The lane's share of the alert budget, less what its committed decisions have raised."""
+    def _count_again(self) -> None:
+        """The lane's share of the alert budget and of rules' bounds, less what its committed decisions have used."""
         topic, count = self.service.settings.topics.transactions, self.service.settings.lanes.count
         lanes = sorted(p % count for p in self.clients.transactions.partitions(topic))
         share = Share(bisect_left(lanes, self.lane), lanes.count(self.lane), len(lanes))
         committed = {p: offset for (name, p), offset in self.positions.items() if name == topic}
         marks = self.intake.watermarks.by_partition.values()
-        oldest = min(marks, default=0) - self.service.spec.lateness_max_ms
-        raised = alerts_raised(self.service.journals, day_of(EventTime(oldest)), committed) if marks else {}
-        return Ration(self.service.settings.free_agency.alerts, share, raised)
+        oldest = day_of(EventTime(min(marks, default=0) - self.service.spec.lateness_max_ms))
+        root = self.service.journals
+        raised = alerts_raised(root, oldest, committed) if marks else {}
+        used = declined_by_rules(root, oldest, committed, self.plan.rules) if marks else {}
+        self.ration = Ration(self.service.settings.free_agency.alerts, share, raised)
+        self.book = self._book(self.plan, share, used)
+
+    def _book(self, plan: Plan, share: Share, used: Used) -> RuleBook:
+        return RuleBook.of(plan.rules, fields_of(self.service.spec, self.intake.feature_names), share, used)
+
+    def _warn_of_suspended(self, ruled: Ruled) -> None:
+        for rule, day in ruled.suspended:
+            logger().error(
+                "rule_suspended",
+                rule=rule.name,
+                day=str(np.datetime64(int(day), "D")),
+                lane=self.lane,
+                count=ruled.book.part(rule),
+            )
 
     def _places(self) -> tuple[list[TopicPartition], list[TopicPartition]]:
         """This lane's partitions of both topics: the same numbers, since both are keyed alike."""

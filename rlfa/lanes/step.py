@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from rlfa.hosts.scoring import Features, Host, HostError
 from rlfa.lanes.watermarks import OK, TOO_FAR_AHEAD, TOO_OLD, Watermarks
-from rlfa.lineup.actions import ACTIONS, choose, combine
-from rlfa.lineup.budget import Ration, Rationed, spend, worth
-from rlfa.lineup.exploration import ExplorationRules, Explored, explore
+from rlfa.lineup.actions import ACTIONS, combine
+from rlfa.lineup.budget import Ration, Rationed
+from rlfa.lineup.exploration import ExplorationRules, Explored
 from rlfa.lineup.priority import priorities
 from rlfa.lineup.reasons import strongest
 from rlfa.lineup.segments import fields_of
@@ -21,6 +21,9 @@ from rlfa.lineup.voting import Rows, voted, voters, votes, weights
 from rlfa.outcomes.journal import Columns, DecisionRows, LabelRows
 from rlfa.outcomes.labels import LabelQueue, Waiting
 from rlfa.rewards.money import Costs
+from rlfa.rules.around import SILENT, explore_around, spend_around, spoken_by
+from rlfa.rules.deciding import NO_BOOK, RuleBook, Ruled, rule_on
+from rlfa.rules.ruleset import NO_RULES, RuleSet
 from streams.codec import (
     Decision,
     LabelCodec,
@@ -91,6 +94,7 @@ class Judged:
         degraded: bool[n], some slot's vote is missing.
         alerts: what the day's alert budget left of the actions that pay.
         taken: the actions, and the chances with which they were taken.
+        ruled: what the user's rules had to say, and where they decided.
     """
 
     logits: NDArray[np.float32]
@@ -99,6 +103,7 @@ class Judged:
     degraded: NDArray[np.bool_]
     alerts: Rationed
     taken: Explored
+    ruled: Ruled
 
     @property
     def action(self) -> NDArray[np.int8]:
@@ -114,6 +119,8 @@ class Decided:
     rows: DecisionRows
     ration: Ration
     """Of alerts, after the batch."""
+    ruled: Ruled
+    """What rules made of it; its book is for the next batch."""
 
 
 @dataclass(slots=True)
@@ -213,6 +220,7 @@ def decide(
     exploration: ExplorationRules,
     ration: Ration,
     now: int,
+    book: RuleBook = NO_BOOK,
 ) -> Decided:
     """Scores, actions and reasons for a batch, by one lineup.
 
@@ -226,6 +234,7 @@ def decide(
         exploration: which would-be declines pass.
         ration: of alerts, before the batch.
         now: wall clock, ms UTC, for `decided_at`.
+        book: the user's rules, before the batch.
 
     Raises:
         HostError: no agent scored some row.
@@ -237,14 +246,16 @@ def decide(
         amount=tx.amount,
         features=absorbed.features,
         fields=fields_of(spec, feature_names),
+        entities=dict(zip(spec.entities, tx.entities.T, strict=True)),
     )
-    judged = judge(rows, lineup, host, costs, exploration, ration)
+    judged = judge(rows, lineup, host, costs, exploration, ration, book)
     score, action, degraded = judged.score, judged.action, judged.degraded
     reasons = _reasons(absorbed, np.flatnonzero(action), judged.voters, spec, feature_names, lineup, host)
     votes_p = 1.0 / (1.0 + np.exp(-votes(judged.logits, judged.voters).astype(np.float64)))
     priority = priorities(judged.logits, score, tx.amount, action, costs)
     made = (score, action, judged.taken.propensity, judged.alerts.over_budget, degraded, priority)
     columns = (*made, tx.event_time, judged.voters, votes_p)
+    spoken = spoken_by(judged.ruled)
     decisions = [
         Decision(
             tx_id=tx.tx_id[i],
@@ -259,18 +270,28 @@ def decide(
             degraded=is_degraded,
             over_budget=is_over,
             priority=first,
+            rule=spoken.get(i, SILENT).rule,
+            rule_hits=spoken.get(i, SILENT).hits,
         )
         for i, (s, a, p_taken, is_over, is_degraded, first, t, ks, ps) in enumerate(
             zip(*(c.tolist() for c in columns), strict=True)
         )
     ]
-    return Decided(decisions, decision_rows(absorbed, judged, lineup), judged.alerts.ration)
+    return Decided(decisions, decision_rows(absorbed, judged, lineup), judged.alerts.ration, judged.ruled)
 
 
 def judge(
-    rows: Rows, lineup: Lineup, host: Host, costs: Costs, exploration: ExplorationRules, ration: Ration
+    rows: Rows,
+    lineup: Lineup,
+    host: Host,
+    costs: Costs,
+    exploration: ExplorationRules,
+    ration: Ration,
+    book: RuleBook = NO_BOOK,
 ) -> Judged:
-    """Scores and actions for a batch, by one lineup.
+    """Scores and actions for a batch, by one lineup and the user's rules around it.
+
+    Every row is scored, whoever decides it: agents learn from it.
 
     Args:
         rows: n transactions; their features have the columns that the host was told.
@@ -279,6 +300,7 @@ def judge(
         costs: of the user.
         exploration: which would-be declines pass.
         ration: of alerts, before the batch; the next batch takes that of the result.
+        book: the user's rules, likewise.
 
     Raises:
         HostError: no agent scored some row.
@@ -289,15 +311,15 @@ def judge(
     if not np.isfinite(spoken).any(axis=1).all():
         raise HostError("no agent of the lineup scored the batch")
     score, degraded = combine(spoken, weights(lineup, chosen))
-    action = choose(score, rows.amount, costs)
-    alerts = spend(action, worth(score, rows.amount, costs), rows.event_time, lineup.floors, costs, ration)
-    taken = explore(alerts.action, rows.amount, rows.tx_hash, exploration, costs.prevented_share)
-    return Judged(logits, chosen, score, degraded, alerts, taken)
+    ruled = rule_on(book, rows, score)
+    alerts = spend_around(ruled, score, rows, lineup, costs, ration)
+    taken = explore_around(ruled, alerts.action, rows, exploration, costs)
+    return Judged(logits, chosen, score, degraded, alerts, taken, ruled)
 
 
-def columns_of(intake: Intake, lineup: Lineup) -> Columns:
-    """The names of the journal's wide columns under a lineup."""
-    return Columns(intake.feature_names, tuple(intake.spec.entities), tuple(lineup.agents))
+def columns_of(intake: Intake, lineup: Lineup, rules: RuleSet = NO_RULES) -> Columns:
+    """The names of the journal's wide columns under a lineup and the user's rules."""
+    return Columns(intake.feature_names, tuple(intake.spec.entities), tuple(lineup.agents), rules.names)
 
 
 def _reasons(
@@ -357,6 +379,7 @@ def decision_rows(absorbed: Absorbed, judged: Judged, lineup: Lineup) -> Decisio
         floor=judged.alerts.floor,
         over_budget=judged.alerts.over_budget,
         degraded=judged.degraded,
+        rules=judged.ruled.verdict,
         epoch=lineup.epoch,
     )
 

@@ -9,6 +9,7 @@ import msgspec
 from rlfa.errors import RlfaError
 from rlfa.hosts.scoring import AgentRef
 from rlfa.lineup.slots import Lineup
+from rlfa.rules.ruleset import NO_RULES, RuleSet
 
 
 class PlanError(RlfaError):
@@ -20,6 +21,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     lineup: Lineup
     refs: tuple[AgentRef, ...]
+    rules: RuleSet = NO_RULES
+    """The set that the lineup names."""
 
 
 def write_plan(plan: Plan, path: Path) -> None:

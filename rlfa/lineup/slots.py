@@ -84,6 +84,8 @@ class Lineup(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """Of each slot the one that began first comes first."""
     floors: tuple[AlertFloor, ...] = ()
     """Of the alert budget, by the day from which each is in force; a new one is no new epoch."""
+    rules: str = ""
+    """Id of the user's rule set that acts around the slots; empty: none."""
 
     def __post_init__(self) -> None:
         if not self.slots:

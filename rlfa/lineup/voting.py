@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ class Rows:
         amount: float64[n].
         features: float32[n, d].
         fields: names of the features.
+        entities: uint64[n] per entity of the stream, for lists; 0 where there is none.
     """
 
     tx_hash: NDArray[np.uint64]
@@ -31,6 +33,7 @@ class Rows:
     amount: NDArray[np.float64]
     features: NDArray[np.float32]
     fields: Fields
+    entities: Mapping[str, NDArray[np.uint64]] = field(default_factory=dict)
 
 
 def voters(lineup: Lineup, rows: Rows, logits: NDArray[np.float32]) -> NDArray[np.intp]:

@@ -40,6 +40,8 @@ class Cohort:
         sight: whose truth is known, and how much each stands for; None: that of every row.
         segments: bool[n] per segment that some slot plays: its rows.
         share: of the day's rows that are here; 1 unless these are a segment's.
+        ruled: int8[n], the action that a rule of the user's took, index into `ACTIONS`; -1 where the lineup decided.
+            None: the lineup decided every row.
 
     Raises:
         CohortError: a column of another length.
@@ -57,6 +59,7 @@ class Cohort:
     sight: Sight | None = None
     segments: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
     share: float = 1.0
+    ruled: NDArray[np.int8] | None = None
 
     def __post_init__(self) -> None:
         columns = (self.event_time, self.amount, self.fraud, self.score, self.stopped)
@@ -140,6 +143,7 @@ class Cohort:
             sight=None if self.sight is None else self.sight.take(rows),
             segments={name: mask[rows] for name, mask in self.segments.items()},
             share=len(rows) / len(self) if len(self) else 1.0,
+            ruled=None if self.ruled is None else self.ruled[rows],
         )
 
     def logits_of(self, agent: AgentId) -> NDArray[np.float32]:

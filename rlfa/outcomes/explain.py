@@ -26,6 +26,8 @@ from rlfa.lineup.slots import AgentId, Day, Epoch, EventTime, Lineup, Slot, Slot
 from rlfa.lineup.voting import NOBODY, Rows, voted, voters, votes, weights
 from rlfa.outcomes import journal, log
 from rlfa.rewards.money import Costs
+from rlfa.rules.deciding import ACTION_OF, DECIDED, NO_HIT, SUSPENDED, RuleBook, decide_again
+from rlfa.rules.ruleset import NO_RULES, RuleSet
 from rlfa.store.agents import StoredAgent
 from streams.codec import entity_key
 
@@ -82,6 +84,23 @@ class Budgeted(msgspec.Struct, frozen=True, kw_only=True):
     """The same comparison once more."""
 
 
+class Ruling(msgspec.Struct, frozen=True, kw_only=True):
+    """What the user's rules had to say, then and now."""
+
+    rules: str
+    """Id of the set in the ledger's epoch."""
+    hits: tuple[str, ...]
+    """Rules that hit, as recorded, in the order in which they may decide."""
+    suspended: tuple[str, ...] = ()
+    """Of them those that had declined as many payments that day as they may."""
+    decided_by: str = ""
+    """The rule that decided; empty: the lineup did."""
+    reason: str = ""
+    """What that rule says."""
+    repeats: bool
+    """Whether the same rules come out from what was kept."""
+
+
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     """A decision as recorded, and as it comes out of the same features and weights."""
 
@@ -107,6 +126,8 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     """The same draw once more; None where nothing was drawn."""
     budget: Budgeted | None
     """None where there was nothing to stop, or no budget was enforced."""
+    ruling: Ruling | None
+    """None where no rules acted."""
     votes: tuple[Vote, ...]
     reasons: tuple[FeatureReason, ...]
 
@@ -184,6 +205,7 @@ def explain(
     fields: Fields,
     seed: int,
     costs: Costs,
+    rules: RuleSet = NO_RULES,
 ) -> Explanation:
     """Score a kept row again and compare.
 
@@ -195,6 +217,7 @@ def explain(
         fields: columns that the host wants.
         seed: key of the draws of exploration.
         costs: what alerts are ranked by.
+        rules: of the user, that acted in that epoch.
     """
     lineup = msgspec.structs.replace(lineup, shadows=())
     known, recorded = kept.numbers(log.FEATURE), kept.numbers(log.LOGIT)
@@ -218,6 +241,9 @@ def explain(
     budget = _budgeted(kept, score, costs)
     if budget is not None and budget.over != budget.over_again:
         agreement, largest = "differs", float("inf")
+    ruling = _ruling(kept, _rows(kept, x, fields), score, rules)
+    if ruling is not None and not ruling.repeats:
+        agreement, largest = "differs", float("inf")
     speaking = np.flatnonzero(chosen[0] != NOBODY)
     names = [lineup.agents[k] for k in chosen[0, speaking]]
     return Explanation(
@@ -237,6 +263,7 @@ def explain(
         explored=explored,
         explored_again=explored_again,
         budget=budget,
+        ruling=ruling,
         votes=tuple(
             _vote(lineup.slots[j], agents[name], spoken[0, j], again[0, j])
             for j, name in zip(speaking.tolist(), names, strict=True)
@@ -259,6 +286,28 @@ def _budgeted(kept: Kept, score: float, costs: Costs) -> Budgeted | None:
     )
 
 
+def _ruling(kept: Kept, rows: Rows, score: float, rules: RuleSet) -> Ruling | None:
+    """The recorded verdicts beside those that the same rules come to now; the action has to be the deciding rule's."""
+    sequence, recorded = rules.sequence, kept.numbers(log.RULE)
+    then = np.nan_to_num(np.array([recorded.get(rule.name, np.float32(0)) for rule in sequence], np.float32))
+    others = {name for name, verdict in recorded.items() if verdict > NO_HIT} - set(rules.names)
+    if not sequence and not others:
+        return None
+    hits = RuleBook.of(rules, rows.fields).hits(rows, np.array([score]))[0]
+    again = decide_again(rules, hits, then == SUSPENDED)
+    deciding = next((rule for rule, verdict in zip(sequence, again, strict=True) if verdict == DECIDED), None)
+    passed = bool(kept.row["explored"])
+    as_ruled = deciding is None or passed or ACTION_OF[deciding.action] == int(str(kept.row["action"]))
+    return Ruling(
+        rules=rules.id if sequence else "",
+        hits=tuple(rule.name for rule, verdict in zip(sequence, then, strict=True) if verdict > NO_HIT),
+        suspended=tuple(rule.name for rule, verdict in zip(sequence, then, strict=True) if verdict == SUSPENDED),
+        decided_by=deciding.name if deciding else "",
+        reason=deciding.reason if deciding else "",
+        repeats=not others and bool((again == then).all()) and as_ruled,
+    )
+
+
 def _rows(kept: Kept, x: NDArray[np.float32], fields: Fields) -> Rows:
     return Rows(
         tx_hash=np.array([kept.row["tx_hash"]], np.uint64),
@@ -266,6 +315,11 @@ def _rows(kept: Kept, x: NDArray[np.float32], fields: Fields) -> Rows:
         amount=np.array([kept.row["amount"]], np.float64),
         features=x,
         fields=fields,
+        entities={
+            name.removeprefix(log.ENTITY): np.array([key], np.uint64)
+            for name, key in kept.row.items()
+            if name.startswith(log.ENTITY)
+        },
     )
 
 

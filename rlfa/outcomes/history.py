@@ -82,6 +82,7 @@ def undecided(absorbed: Absorbed) -> DecisionRows:
         floor=np.full(n, np.nan),
         over_budget=np.zeros(n, np.bool_),
         degraded=np.zeros(n, np.bool_),
+        rules=np.empty((n, 0), np.int8),
         epoch=EPOCH_BEFORE_ANY,
     )
 

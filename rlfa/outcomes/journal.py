@@ -59,6 +59,7 @@ class DecisionRows:
         floor: float64[n], what an alert had to be worth more than, see `rlfa.lineup.budget.Rationed`.
         over_budget: bool[n], approved for the alert budget's sake.
         degraded: bool[n].
+        rules: int8[n, r], what each rule had to say, see `rlfa.rules.deciding`.
         epoch: the lineup that decided.
     """
 
@@ -80,6 +81,7 @@ class DecisionRows:
     floor: NDArray[np.float64]
     over_budget: NDArray[np.bool_]
     degraded: NDArray[np.bool_]
+    rules: NDArray[np.int8]
     epoch: int
 
 
@@ -100,6 +102,7 @@ class Columns:
     features: tuple[str, ...]
     entities: tuple[str, ...]
     agents: tuple[str, ...]
+    rules: tuple[str, ...] = ()
 
     def schema(self) -> pa.Schema:
         """The Arrow schema of a decisions file with these columns."""
@@ -108,15 +111,17 @@ class Columns:
             ("features", pa.list_(pa.float32(), len(self.features))),
             ("logits", pa.list_(pa.float32(), len(self.agents))),
             ("voted", pa.list_(pa.bool_(), len(self.agents))),
+            ("rules", pa.list_(pa.int8(), len(self.rules))),
         ]
-        names = {"features": self.features, "entities": self.entities, "agents": self.agents}
+        names = {"features": self.features, "entities": self.entities, "agents": self.agents, "rules": self.rules}
         return pa.schema([*_NARROW, *wide], metadata={"columns": json.dumps(names)})
 
     @classmethod
     def of(cls, schema: pa.Schema) -> Columns:
         """The names that a decisions file was written with."""
         names = json.loads(schema.metadata[b"columns"])
-        return cls(tuple(names["features"]), tuple(names["entities"]), tuple(names["agents"]))
+        kinds = ("features", "entities", "agents", "rules")
+        return cls(*(tuple(names[kind]) for kind in kinds))
 
 
 _NARROW: list[tuple[str, pa.DataType]] = [
@@ -247,7 +252,7 @@ def record_batch(rows: DecisionRows, columns: Columns) -> pa.RecordBatch:
                 for a in (rows.propensity, rows.explored, rows.covered, rows.floor, rows.over_budget, rows.degraded)
             ),
             pa.array(np.full(len(rows.tx_id), rows.epoch, np.int64)),
-            *(_wide(a) for a in (rows.entities, rows.features, rows.logits, rows.voted)),
+            *(_wide(a) for a in (rows.entities, rows.features, rows.logits, rows.voted, rows.rules)),
         ],
         schema=columns.schema(),
     )

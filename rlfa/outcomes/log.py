@@ -23,11 +23,13 @@ from rlfa.outcomes import journal
 from rlfa.outcomes.cohorts import Cohort
 from rlfa.outcomes.journal import DAY_MS, DECISIONS, LABELS, Columns
 from rlfa.outcomes.sight import SEEN, sight_of
+from rlfa.rules.deciding import DECIDED, NOBODY
 
 LOGIT = "logit:"
 VOTED = "voted:"
 FEATURE = "feature:"
 ENTITY = "entity:"
+RULE = "rule:"
 WEIGHT = "weight"
 ROW_GROUP = 65_536  # rows that are read to explain one of them
 
@@ -184,7 +186,21 @@ def cohort_of(
         stopped=table["action"].to_numpy() > 0,
         sight=sight_of(table),
         segments={s: segment_rows(s, table, categorical) for s in segments},
+        ruled=_ruled(table),
     )
+
+
+def _ruled(table: pa.Table) -> NDArray[np.int8] | None:
+    """int8[n], what a rule decided, before exploration let it through; -1 where the lineup decided."""
+    names = _names(table, RULE)
+    if not names:
+        return None
+    decided = np.zeros(len(table), np.bool_)
+    for name in names:
+        decided |= pc.fill_null(table[RULE + name], 0).to_numpy() == DECIDED
+    explored = np.asarray(table["explored"].to_numpy(zero_copy_only=False), np.bool_)
+    action = np.where(explored, np.int8(ACTIONS.index("decline")), table["action"].to_numpy())
+    return np.where(decided, action, np.int8(NOBODY))
 
 
 def logits_in(table: pa.Table) -> dict[AgentId, NDArray[np.float32]]:
@@ -259,6 +275,7 @@ def widened(table: pa.Table) -> pa.Table:
         ("features", FEATURE, columns.features),
         ("logits", LOGIT, columns.agents),
         ("voted", VOTED, columns.agents),
+        ("rules", RULE, columns.rules),
     )
     for name, prefix, parts in wide:
         if parts:

@@ -33,6 +33,7 @@ class Commands:
             verb=command.verb,
             slot=command.slot,
             agent=command.agent,
+            rules=command.rules,
             who=command.by,
             why=command.why,
             created_at=created_at,
@@ -58,4 +59,4 @@ class Commands:
 
 def _command(row: CommandRow) -> Command:
     found = {"id": row.id, "verb": row.verb, "by": row.who, "why": row.why, "slot": row.slot, "agent": row.agent}
-    return msgspec.convert(found, Command)
+    return msgspec.convert({**found, "rules": row.rules}, Command)

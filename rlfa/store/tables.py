@@ -82,12 +82,29 @@ class CommandRow(Base):
     verb: Mapped[str] = mapped_column(String(64))
     slot: Mapped[str] = mapped_column(String(200))
     agent: Mapped[str] = mapped_column(String(200))
+    rules: Mapped[str] = mapped_column(String(64), server_default="")
+    """Id of a rule set."""
     who: Mapped[str] = mapped_column(String(200))
     why: Mapped[str] = mapped_column(Text)
     created_at: Mapped[int] = mapped_column(BigInteger)
     """Wall clock, ms UTC."""
     taken_at: Mapped[int | None] = mapped_column(BigInteger, index=True)
     """Wall clock, ms UTC, when its entries stood in the ledger."""
+
+
+class RuleSetRow(Base):
+    """A set of the user's rules as it acts: its lists are hashes."""
+
+    __tablename__ = "rule_sets"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    """A hash of all of it."""
+    body: Mapped[str] = mapped_column(Text)
+    """JSON."""
+    added_by: Mapped[str] = mapped_column(String(200))
+    why: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[int] = mapped_column(BigInteger)
+    """Wall clock, ms UTC."""
 
 
 class RewardRow(Base):

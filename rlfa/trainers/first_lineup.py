@@ -19,9 +19,11 @@ from rlfa.lineup.plan import Plan, write_plan
 from rlfa.lineup.segments import part_of
 from rlfa.lineup.slots import AgentId, Day, EventTime, Slot, SlotId
 from rlfa.outcomes.journal import DAY_MS
+from rlfa.rules.ruleset import NO_RULES, RuleSet
 from rlfa.store.agents import Agents, StoredAgent
 from rlfa.store.database import Store
 from rlfa.store.ledger import Ledger, entries_of
+from rlfa.store.rules import RuleSets
 from rlfa.trainers.first_floors import floors_of_history
 from rlfa.trainers.training import keep, train_on, window
 from streams.codec import categorical_features
@@ -37,6 +39,7 @@ def train_first_lineup(
     recorded_at: int,
     progress: Progress,
     seed: int = 0,
+    rules: RuleSet = NO_RULES,
 ) -> Plan:
     """Train an agent per slot and begin the ledger with them.
 
@@ -47,6 +50,7 @@ def train_first_lineup(
         recorded_at: wall clock, ms UTC.
         progress: told how far each slot's training is.
         seed: for scouting.
+        rules: of the user, that act from the first transaction on.
 
     Raises:
         ConfigError: no slots.
@@ -69,7 +73,7 @@ def train_first_lineup(
             progress=lambda done, slot=slot: progress(slot, done),  # type: ignore[misc]  # bound for this slot
         )
         refs[slot] = keep(agent, service.agents)
-    return _begin(service, refs, days, first_day, recorded_at, seed)
+    return _begin(service, refs, days, first_day, recorded_at, seed, rules)
 
 
 def stored(ref: AgentRef, family: str, created_at: int) -> StoredAgent:
@@ -90,7 +94,13 @@ def stored(ref: AgentRef, family: str, created_at: int) -> StoredAgent:
 
 
 def _begin(
-    service: Service, refs: dict[str, AgentRef], days: Sequence[Day], first_day: Day, recorded_at: int, seed: int
+    service: Service,
+    refs: dict[str, AgentRef],
+    days: Sequence[Day],
+    first_day: Day,
+    recorded_at: int,
+    seed: int,
+    rules: RuleSet,
 ) -> Plan:
     settings = service.settings
     slots = [
@@ -98,7 +108,7 @@ def _begin(
         for slot, ref in refs.items()
     ]
     families = {AgentId(ref.id): settings.slots[slot] for slot, ref in refs.items()}
-    state, events = initial_state(slots, families, first_day, seed)
+    state, events = initial_state(slots, families, first_day, seed, rules.id if rules.rules else "")
     floors = floors_of_history(service, days, state.lineup, tuple(refs.values()))
     state = with_floor(state, floors, first_day, settings.free_agency)
     entries = entries_of(events, state, at=EventTime(first_day * DAY_MS), recorded_at=recorded_at, policy="manual")
@@ -106,8 +116,10 @@ def _begin(
     with store.transaction() as session:
         for slot, ref in refs.items():
             Agents(session).add(stored(ref, settings.slots[slot], recorded_at))
+        if rules.rules:
+            RuleSets(session).add(rules, by="manual", why="the service starts with it", created_at=recorded_at)
         Ledger(session).append(entries)
     store.close()
-    plan = Plan(lineup=state.lineup, refs=tuple(refs.values()))
+    plan = Plan(lineup=state.lineup, refs=tuple(refs.values()), rules=rules)
     write_plan(plan, service.lineup_file)
     return plan

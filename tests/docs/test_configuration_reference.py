@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from rlfa.config import Settings
+from rlfa.rules.ruleset import ListFile, Rule, RuleFile
 from streams.spec import StreamSpec
 
 ROOT = Path(__file__).parents[2]
@@ -87,7 +88,12 @@ def page() -> str:
         "Written by `make golden` from the structs that read it; unknown keys and values out of bounds stop the start.",
         "",
     ]
-    return "\n".join([*head, *section(Settings, "rlfa.toml"), "", *section(StreamSpec, "stream.toml")]) + "\n"
+    rules = [
+        line
+        for struct, title in ((RuleFile, ""), (Rule, " `[[rules]]`"), (ListFile, " `[lists.NAME]`"))
+        for line in ("", *section(struct, f"rules.toml{title}"))
+    ]
+    return "\n".join([*head, *section(Settings, "rlfa.toml"), "", *section(StreamSpec, "stream.toml"), *rules]) + "\n"
 
 
 def test_the_configuration_page_has_every_key(request: pytest.FixtureRequest) -> None:

@@ -115,6 +115,7 @@ def decide_days(service: Service) -> None:
             floor=floor,
             over_budget=over,
             degraded=degraded,
+            rules=np.empty((2 * ROWS, 0), np.int8),
             epoch=1,
         )
     )
@@ -179,6 +180,7 @@ def decide_on_trial(service: Service) -> Lineup:
             floor=judged.alerts.floor,
             over_budget=judged.alerts.over_budget,
             degraded=judged.degraded,
+            rules=judged.ruled.verdict,
             epoch=TRIED,
         )
     )
@@ -308,7 +310,13 @@ def test_a_log_that_was_changed_afterwards_does_not_agree(service: Service) -> N
         lane.set_columns(names)
         wide = {
             n: np.array(table[n].to_pylist(), t)
-            for n, t in (("features", np.float32), ("logits", np.float32), ("voted", np.bool_), ("entities", np.uint64))
+            for n, t in (
+                ("features", np.float32),
+                ("logits", np.float32),
+                ("voted", np.bool_),
+                ("entities", np.uint64),
+                ("rules", np.int8),
+            )
         }
         narrow = {
             n: table[n].to_numpy(zero_copy_only=False)

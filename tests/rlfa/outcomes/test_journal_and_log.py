@@ -35,6 +35,7 @@ def rows(offsets: list[int], times: list[int], logit: float = 0.5, agents: int =
         floor=np.full(n, np.nan),
         over_budget=np.zeros(n, np.bool_),
         degraded=np.zeros(n, np.bool_),
+        rules=np.empty((n, 0), np.int8),
         epoch=1,
     )
 

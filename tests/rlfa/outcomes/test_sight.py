@@ -53,6 +53,7 @@ def close(tmp_path: Path, *, declines_hide: bool) -> Path:
             floor=np.full(len(ROWS), np.nan),
             over_budget=np.zeros(len(ROWS), np.bool_),
             degraded=np.zeros(n, np.bool_),
+            rules=np.empty((n, 0), np.int8),
             epoch=1,
         )
     )

@@ -16,7 +16,7 @@ from rlfa.store.tables import Base
 from streams.kafka.embedded import free_port
 from tests.postgres import PASSWORD, PostgresServer
 
-REVISION = "0006"
+REVISION = "0007"
 INSERT = (
     "INSERT INTO agents (id, family, genome, card, metrics, checksum, uri, created_at) "
     "VALUES ('a', '', '', '', '', '', '', 0)"
