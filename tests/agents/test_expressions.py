@@ -7,7 +7,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents.errors import ExpressionError
@@ -101,6 +101,7 @@ def slow(text: str, row: np.ndarray) -> bool:
     return bool(eval(text.replace(" 0 ", " N(0) ").replace("(0 ", "(N(0) "), {}, known))  # a test's own text
 
 
+@settings(max_examples=60, deadline=None)
 @given(text=predicates)
 def test_a_condition_is_what_python_would_say_of_each_row(text: str) -> None:
     try:

@@ -24,6 +24,8 @@ from rlfa.free_agency.front_office import last_state
 from rlfa.lanes.session import LaneStatus
 from rlfa.lineup.slots import DAY_MS, Day
 from rlfa.outcomes import log
+from rlfa.rules.deciding import DECIDED, SUSPENDED
+from rlfa.rules.loading import load_rules
 from rlfa.store.database import Store
 from rlfa.store.ledger import Entry, Ledger
 from streams.kafka.embedded import EmbeddedBroker
@@ -65,6 +67,27 @@ days_between = 0
 b = 'channel == "ecom" and amount > 5'
 """
 
+RULES = """
+[lists.remote]
+field = "channel"
+values = ["ecom"]
+[[rules]]
+name = "pricey"
+action = "decline"
+list = "remote"
+when = "amount > 60"
+declines_per_day_max = 5
+[[rules]]
+name = "small"
+action = "allow"
+when = "amount < 2"
+[[rules]]
+name = "odd"
+action = "review"
+stage = "after"
+when = "lineup_score > 0.2 and amount > 40"
+"""
+
 
 @pytest.mark.usefixtures("local_ray")
 def test_a_live_service_and_a_backtest_of_the_same_input_write_the_same_ledger(
@@ -75,11 +98,13 @@ def test_a_live_service_and_a_backtest_of_the_same_input_write_the_same_ledger(
     live = top + LIVE.format(servers=noida.bootstrap_servers) + "[slots]" + tables + EAGER
     simulator = Simulator(demo_scenario().scaled(800), seed=3)
     service = service_in(tmp_path / "live", live, spec)
-    play_live(service, simulator)
+    (tmp_path / "rules.toml").write_text(RULES)
+    play_live(service, simulator, tmp_path / "rules.toml")
 
     past = service_in(tmp_path / "past", live, spec)
     history = from_days(past, simulator, DAYS)
-    played = run(past, history, Day(int(history.event_time[0]) // DAY_MS + HISTORY_DAYS))
+    first, rules = Day(int(history.event_time[0]) // DAY_MS + HISTORY_DAYS), load_rules(past, tmp_path / "rules.toml")
+    played = run(past, history, first, rules=rules)
 
     for found, wanted in zip(played.entries, entries_of(service), strict=True):
         assert plain(found) == nearly(plain(wanted))
@@ -87,6 +112,9 @@ def test_a_live_service_and_a_backtest_of_the_same_input_write_the_same_ledger(
     for day in log.closed_days(service.outcomes):
         refuse_another_day(*(pq.read_table(log.path_of(s.outcomes, day)) for s in (past, service)))
     refuse_another_trial(played.entries, past, service)
+    verdicts = rows_of(service, first)[log.RULE + "pricey"].to_numpy()
+    assert [(verdicts == v).sum() for v in (DECIDED, SUSPENDED)] == [5, (verdicts > 0).sum() - 5]
+    assert SUSPENDED in verdicts
 
 
 def refuse_another_trial(entries: Sequence[Entry], past: Service, service: Service) -> None:
@@ -141,10 +169,10 @@ def entries_of(service: Service) -> tuple[Entry, ...]:
     return entries
 
 
-def play_live(service: Service, simulator: Simulator) -> None:
+def play_live(service: Service, simulator: Simulator, rules: Path) -> None:
     """Publish day by day: its labels, its first transaction, and once everybody has moved on, the rest."""
     create_topics(service)
-    learn(service, chunks(simulator, 0, HISTORY_DAYS), Console(quiet=True))
+    learn(service, chunks(simulator, 0, HISTORY_DAYS), Console(quiet=True), rules)
     running = start_service(service)
     producer = Producer(service.settings.kafka)
     topics = service.settings.topics

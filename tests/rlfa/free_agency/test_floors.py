@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from msgspec.structs import replace
@@ -12,7 +14,7 @@ from rlfa.free_agency.rules import FreeAgencyRules
 from rlfa.free_agency.scouting import SeededScout
 from rlfa.free_agency.state import ManagerState
 from rlfa.free_agency.turn import Turn
-from rlfa.lineup.actions import choose, combine
+from rlfa.lineup.actions import ACTIONS, choose, combine
 from rlfa.lineup.budget import AlertRules, Ration, spend, worth
 from rlfa.lineup.slots import AgentId, Day
 from rlfa.outcomes.cohorts import Cohort
@@ -112,3 +114,20 @@ def test_every_cohort_of_a_life_moves_the_floor_without_an_epoch() -> None:
     service.live(4)
     assert service.state.epoch == 1
     assert [f.from_day for f in service.state.lineup.floors] == [FIRST_DAY + i + 2 for i in (1, 2, 3)]
+
+
+def test_what_rules_decide_is_no_alert_of_the_lineup_and_their_reviews_leave_it_less() -> None:
+    day = busy(FIRST_DAY)
+    logits = day.logits_of(AgentId("a0")) + day.logits_of(AgentId("a1"))
+    sure = logits >= np.sort(logits)[-10]
+    by_rules = np.where(sure, np.int8(ACTIONS.index("decline")), np.int8(-1))
+    (plain,), (declined,) = after(day).daily_floors, after(dataclasses.replace(day, ruled=by_rules)).daily_floors
+    assert plain.value is not None
+    assert declined.value is not None
+    assert declined.value < plain.value  # the best ten are gone, and the budget is for the next ones
+    for_review = np.where(sure, np.int8(ACTIONS.index("review")), np.int8(-1))
+    (reviewed,) = after(dataclasses.replace(day, ruled=for_review)).daily_floors
+    assert reviewed.value is not None
+    assert declined.value < reviewed.value
+    everything = dataclasses.replace(day, ruled=np.full(len(day), ACTIONS.index("review"), np.int8))
+    assert after(everything).daily_floors == ()

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rlfa.lineup.actions import ACTIONS
@@ -178,6 +178,7 @@ def part(seen: Rows, at: slice) -> Rows:
     return replace(seen, entities=entities, **columns)
 
 
+@settings(max_examples=60, deadline=None)
 @given(found=payments, cuts=st.lists(st.integers(0, 40), max_size=4))
 def test_batches_change_nothing(found: list[tuple[float, str, str | None, float, int, float]], cuts: list[int]) -> None:
     seen, score = seen_of(found)
@@ -195,6 +196,7 @@ def test_batches_change_nothing(found: list[tuple[float, str, str | None, float,
     assert {k: v for k, v in going.used.items() if v} == {k: v for k, v in whole.book.used.items() if v}
 
 
+@settings(max_examples=60, deadline=None)
 @given(found=payments)
 def test_one_rule_decides_a_payment_at_most_and_each_row_comes_out_again(
     found: list[tuple[float, str, str | None, float, int, float]],
