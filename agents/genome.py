@@ -62,6 +62,11 @@ class Genome(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     let one half of twice as many units gate the other."""
     adapter_rank: Annotated[int, Meta(ge=1, le=256)] = 4
     """Rank of each adapter's change to the shared layer."""
+    deltas: Annotated[int, Meta(ge=0, le=64)] = 0
+    """Low-rank changes of the experts' first layer, weighed by a threshold gate of their own: all that a training from
+    a frozen agent learns. 0: none."""
+    delta_rank: Annotated[int, Meta(ge=1, le=256)] = 4
+    """Rank of each of them."""
     encoder: Literal["piecewise_linear", "periodic"] = "piecewise_linear"
     """How numbers enter."""
     bins: Annotated[int, Meta(ge=2, le=256)] = 16
@@ -128,6 +133,8 @@ class Genome(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
             raise GenomeError("genome.top_k", self.top_k, f"at most the {self.experts} experts")
         if self.task_top_k == 1 or self.task_top_k > max(self.experts, 2):
             raise GenomeError("genome.task_top_k", self.task_top_k, f"0, or 2 to the {self.experts} experts")
+        if self.deltas and self.expert == "trees":
+            raise GenomeError("genome.deltas", self.deltas, "0 where experts are trees")
         if self.temperature_end > self.temperature_start:
             raise GenomeError("genome.temperature_end", self.temperature_end, f"at most {self.temperature_start}")
 

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from agents.encoders import ENCODERS
 from agents.experts import EXPERTS
+from agents.experts.deltas import add_deltas
 from agents.experts.sparse import OneByOne, chosen_logits
 from agents.forest import TREES
 from agents.gates import GATES
@@ -51,7 +52,9 @@ class Mixture(nn.Module):
         width = int(encoder.out_features) + embedded if encoder else 0  # type: ignore[arg-type]
         self.experts = EXPERTS[genome.expert](width, genome, bias)
         many = genome.experts >= SPARSE_FROM * getattr(self.gate, "k", genome.experts)
-        self.sparse = many and isinstance(self.experts, OneByOne)
+        if genome.deltas:
+            add_deltas(self.experts, genome.expert, genome.deltas, genome.delta_rank)
+        self.sparse = many and isinstance(self.experts, OneByOne) and not genome.deltas
 
     def forward(self, numbers: Tensor, rows: Tensor, boosted: Tensor | None = None) -> Tensor:
         """float32[n, q], int64[n, c] and the trees' float32[n, experts] to logits float32[n]."""

@@ -23,14 +23,15 @@ from agents.data_card import DataCard
 from agents.errors import GenomeError, TrainingDataError
 from agents.forest import TREES, Forest
 from agents.gate_metrics import gate_metrics
-from agents.gates.task_aware import TASKS, task_at
+from agents.gates.task_aware import task_at
 from agents.genome import Genome
-from agents.inputs import MISSING, UNKNOWN, InputStats, embedding_rows, typical_row
+from agents.inputs import InputStats, typical_row
 from agents.losses import BALANCES, LOSSES
 from agents.metrics import auc, average_precision, calibration_error
 from agents.mixture import Committee
 from agents.model import Agent
 from agents.thinning import thinned
+from agents.warm_start import Start, refuse_unfit_start
 from agents.weights import all_tensors
 
 Features = NDArray[np.float32]  # [n, d]
@@ -63,6 +64,7 @@ def train(
     progress: Progress | None = None,
     cost: NDArray[np.float64] | None = None,
     warm_start: Agent | None = None,
+    frozen: bool = False,
     device: str = "cpu",
     threads: int | None = None,
 ) -> Agent:
@@ -89,6 +91,8 @@ def train(
         cost: float64[n], for the cost-weighted loss: what it costs to miss a fraud, or to stop a genuine row.
         warm_start: an agent of the same genome and features whose weights are the start. Known categories keep their
             embeddings, new ones begin as unknown ones were. Trees are grown anew; only their gate starts warm.
+        frozen: the start's network, inputs and prior stay as they are; only the genome's deltas learn, and the
+            calibration. The start has the genome without deltas, or the same ones.
         device: where to train; the agent comes back on the CPU.
         threads: of torch, while training.
 
@@ -99,7 +103,9 @@ def train(
     """
     x, names = _chosen(genome, x, tuple(feature_names))
     _refuse_hopeless(x, y, names)
-    _refuse_unfit_start(genome, names, categorical, warm_start)
+    start = None if warm_start is None else Start(warm_start, frozen)
+    if start is not None:
+        refuse_unfit_start(start, genome, names, categorical)
     if genome.loss == "cost":
         refuse_unfit_costs(cost, y)
     else:
@@ -109,7 +115,7 @@ def train(
     try:
         with torch.random.fork_rng(devices=[]):
             return _train(
-                genome, x, y, event_time, names, categorical, cost, progress or (lambda _: None), warm_start, device
+                genome, x, y, event_time, names, categorical, cost, progress or (lambda _: None), start, device
             )
     finally:
         torch.set_num_threads(before)
@@ -124,14 +130,15 @@ def _train(
     categorical: frozenset[str],
     cost: NDArray[np.float64] | None,
     progress: Progress,
-    warm_start: Agent | None,
+    start: Start | None,
     device: str,
 ) -> Agent:
     cut = _cut(event_time, y, genome.validation_share)
     early, late = event_time < cut, event_time >= cut
     columns = [j for j, name in enumerate(names) if name in categorical]
     task = task_at(genome, [names[j] for j in columns])
-    inputs = InputStats.fit(x[early], columns, genome.bins)
+    kept = start.agent if start is not None and start.frozen else None
+    inputs = kept.inputs if kept else InputStats.fit(x[early], columns, genome.bins)
     stage = 0.5 if genome.refit else 1.0
     forest = None
     taught, epochs = early, genome.epochs_max
@@ -142,17 +149,19 @@ def _train(
         epochs *= bool(y[taught].any())
     later, taught_cost = (x[late], y[late]), None if cost is None else cost[taught]
     network, epochs = _fit(genome, inputs, task, forest, x[taught], y[taught], taught_cost, later, epochs,
-                           warm_start, device, lambda done: progress(done * stage))  # fmt: skip
+                           start, device, lambda done: progress(done * stage))  # fmt: skip
     held_out = Agent("", genome, _no_card(names, categorical), inputs, network, Calibration(), forest)
     logits = held_out.logits(x[late])
     newer = _halves(late, event_time, y)[1][late]
-    calibration, calibrated = fit_calibration(_calibration_of(genome), logits, y[late], newer)
+    calibration, calibrated = fit_calibration(
+        _calibration_of(genome), logits, y[late], newer, kept.calibration if kept else None
+    )
     metrics = {**_metrics(calibration.apply(logits), y[late]), **gate_metrics(held_out, x[late], y[late])}
     if genome.refit and forest is not None:
         forest = grow(genome, inputs, x, y, event_time, torch.get_num_threads())
     elif genome.refit:
-        inputs = InputStats.fit(x, columns, genome.bins)
-        network, _ = _fit(genome, inputs, task, None, x, y, cost, None, epochs, warm_start, device,
+        inputs = kept.inputs if kept else InputStats.fit(x, columns, genome.bins)
+        network, _ = _fit(genome, inputs, task, None, x, y, cost, None, epochs, start, device,
                           lambda done: progress(stage + done * (1 - stage)))  # fmt: skip
     card = DataCard(
         genome=genome.id,
@@ -169,7 +178,7 @@ def _train(
         feature_names=names,
         categorical=tuple(n for n in names if n in categorical),
         seed=genome.seed,
-        warm_start=warm_start.id if warm_start else "",
+        warm_start=start.agent.id if start else "",
         versions=_versions(),
         typical=typical_row(x[~y], columns),
     )
@@ -189,7 +198,7 @@ def _fit(
     cost: NDArray[np.float64] | None,
     later: tuple[Features, NDArray[np.bool_]] | None,
     epochs_max: int,
-    warm_start: Agent | None,
+    start: Start | None,
     device: str,
     progress: Progress,
 ) -> tuple[Committee, int]:
@@ -203,17 +212,22 @@ def _fit(
     base = float(np.clip(y[keep].sum() / max(len(keep), 1), 1e-6, 1 - 1e-6))
     sizes = [len(c) + 2 for c in inputs.codes]
     network = Committee(genome, torch.from_numpy(inputs.edges), sizes, _logit(base) - from_costs, task)
-    if warm_start is not None:
-        _warm(network, inputs, task, warm_start)
+    if start is not None:
+        start.give(network, inputs, task)
     network.to(device)
     check = (
         _encoded(inputs, forest, *later, np.ones(len(later[1]), np.float32), device)
         if later is not None and later[1].sum() >= FRAUDS_FOR_STOPPING
         else None
     )
-    best, best_epoch = _run(genome, network, rows, check, epochs_max, rng, progress)
+    kept = start is not None and start.frozen
+    prior = float(network.prior_shift) if kept else shift + from_costs
+    # What is frozen was learnt at another share of frauds than these rows have.
+    offset = prior - shift - from_costs
+    best, best_epoch = _run(genome, network, rows, check, epochs_max, kept, offset, rng, progress)
     network.load_state_dict(best)
-    return _shifted(network.cpu().eval(), shift + from_costs), best_epoch
+    network.requires_grad_(True)  # torch multiplies in another order without, and scores would differ in their last bit
+    return _shifted(network.cpu().eval(), prior), best_epoch
 
 
 def _run(
@@ -222,6 +236,8 @@ def _run(
     rows: _Rows,
     check: _Rows | None,
     epochs_max: int,
+    kept: bool,
+    offset: float,
     rng: np.random.Generator,
     progress: Progress,
 ) -> tuple[dict[str, Tensor], int]:
@@ -232,18 +248,19 @@ def _run(
     average = WeightAverage(network, genome.averaging)
     judged = None if check is None else copy.deepcopy(network)
     best, best_epoch, best_ap = average.weights(), epochs_max, -1.0
-    if check is not None and genome.expert == TREES:  # before its first pass the gate takes the trees' mean
+    # Before its first pass the gate takes the trees' mean, or all is as in the agent that is kept.
+    if check is not None and (kept or genome.expert == TREES):
         best_epoch, best_ap = 0, _ap(network, check)
     for epoch in range(1, epochs_max + 1):
         network.train()
-        # By the genome's passes and not this fit's: a second fit of fewer passes goes the same way as the first.
-        network.anneal((epoch - 1) / max(genome.epochs_max - 1, 1))
+        if not kept:  # by the genome's passes and not this fit's: a second fit of fewer goes the way of the first
+            network.anneal((epoch - 1) / max(genome.epochs_max - 1, 1))
         for at in _batches(len(rows), genome.batch, rng):
             optimiser.zero_grad()
             each, log_weights = network.weighed(rows.numbers[at], rows.rows[at], rows.boosted[at])
             # Summed over members, so that each learns as if it were alone.
             fraud, weight = (column[at].unsqueeze(1).expand_as(each) for column in (rows.fraud, rows.weight))
-            total = loss(each, fraud, weight) * each.shape[1]
+            total = loss(each + offset, fraud, weight) * each.shape[1]
             if balance is not None:
                 even = torch.stack([balance(weights.exp()) for weights in log_weights]).sum()
                 total = total + genome.balance_weight * even
@@ -264,8 +281,9 @@ def _run(
 
 def _decayed(network: Committee, weight_decay: float) -> list[dict[str, object]]:
     """Parameter groups: an activation's reach is no weight, and decay would pull it back to the plain activation."""
-    reach = [p for name, p in network.named_parameters() if name.endswith(".alpha")]
-    weights = [p for name, p in network.named_parameters() if not name.endswith(".alpha")]
+    learning = [(name, p) for name, p in network.named_parameters() if p.requires_grad]
+    reach = [p for name, p in learning if name.endswith(".alpha")]
+    weights = [p for name, p in learning if not name.endswith(".alpha")]
     free: list[dict[str, object]] = [{"params": reach, "weight_decay": 0.0}] if reach else []
     return [{"params": weights, "weight_decay": weight_decay}, *free]
 
@@ -300,18 +318,6 @@ def _shifted(network: Committee, shift: float) -> Committee:
     """The network with `shift` added to its logit: a buffer, so that it travels with the weights."""
     network.prior_shift.fill_(shift)
     return network
-
-
-def _warm(network: Committee, inputs: InputStats, task: int, agent: Agent) -> None:
-    """Take over every tensor; the rows of an embedding, and of the tasks, go where their categories are now."""
-    theirs = dict(agent.network.state_dict())
-    for j, (codes, before) in enumerate(zip(inputs.codes, agent.inputs.codes, strict=True)):
-        rows = torch.from_numpy(np.concatenate([[UNKNOWN, MISSING], embedding_rows(codes, before)]))
-        tables = (f".embeddings.{j}.weight", *([TASKS] if j == task else []))
-        for name in (n for n in theirs if n.endswith(tables)):
-            theirs[name] = theirs[name][rows]
-    network.load_state_dict(theirs)
-    network.prior_shift.zero_()
 
 
 def _calibration_of(genome: Genome) -> Kind | Literal["chosen"]:
@@ -365,17 +371,6 @@ def _refuse_hopeless(x: Features, y: NDArray[np.bool_], names: tuple[str, ...]) 
         raise TrainingDataError("rows", f"{len(x)} features and {len(y)} labels", "as many of each, and a feature")
     if not y.any() or y.all():
         raise TrainingDataError("labels", f"{int(y.sum())} frauds of {len(y)}", "at least one of each class")
-
-
-def _refuse_unfit_start(
-    genome: Genome, names: tuple[str, ...], categorical: frozenset[str], start: Agent | None
-) -> None:
-    if start is None:
-        return
-    if start.genome != genome:
-        raise TrainingDataError("warm_start", f"an agent of {start.genome.id}", f"one of {genome.id}")
-    if start.feature_names != names or start.categorical != categorical & set(names):
-        raise TrainingDataError("warm_start", "an agent of other features", f"one of {', '.join(names)}")
 
 
 def _no_card(names: tuple[str, ...], categorical: frozenset[str]) -> DataCard:

@@ -106,6 +106,13 @@ class TrainerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     warm_start: bool = True
     """Train the incumbent's genome twice, from nothing and from the incumbent's weights, and keep what loses less on
     the newest matured days. Trees always start from nothing."""
+    deltas: Annotated[int, Meta(ge=0, le=64)] = 0
+    """Beside these, leave the incumbent as it is and train so many low-rank changes of its experts on the newest days:
+    cheap, and at first it is the incumbent. Kept where it loses less; 0: never."""
+    delta_rank: Annotated[int, Meta(ge=1, le=256)] = 4
+    """Rank of each of them."""
+    delta_days: Annotated[int, Meta(ge=2, le=3650)] = 7
+    """Newest matured days that they learn from."""
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -226,6 +233,7 @@ def load_service(path: Path) -> Service:
     service = Service(settings=settings, spec=load_spec(root / settings.stream), root=str(root))
     _refuse_unfit_database(settings, path)
     policy_of(settings.free_agency)
+    _refuse_deltas_of_nobody(settings, path)
     _refuse_unfit_slots(settings, path)
     _refuse_unfit_segments(service, path)
     _refuse_split_entities(service, path)
@@ -289,6 +297,13 @@ def _refuse_unfit_database(settings: Settings, path: Path) -> None:
         shown = url.render_as_string(hide_password=True)
         raise ConfigError(f"{path} database", shown, "no password; name its variable or its file in another key")
     database_password(settings)
+
+
+def _refuse_deltas_of_nobody(settings: Settings, path: Path) -> None:
+    """Deltas are changes of an incumbent; what starts from nothing has none."""
+    for name, genome in settings.genomes.items():
+        if genome.deltas:
+            raise ConfigError(f"{path} genomes.{name}.deltas", genome.deltas, "0; deltas are set under [trainers]")
 
 
 def _refuse_unfit_slots(settings: Settings, path: Path) -> None:

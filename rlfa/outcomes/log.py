@@ -60,7 +60,13 @@ class TrainingSet:
         """The rows that a slot plays."""
         if not part.segment:
             return self
-        rows = inside(part.segment, self.features, Fields(self.feature_names, part.categorical))
+        return self._only(inside(part.segment, self.features, Fields(self.feature_names, part.categorical)))
+
+    def since(self, day: Day) -> TrainingSet:
+        """The rows of a day and of those after it."""
+        return self._only(self.event_time >= day * DAY_MS)
+
+    def _only(self, rows: NDArray[np.bool_]) -> TrainingSet:
         return TrainingSet(
             feature_names=self.feature_names,
             features=self.features[rows],

@@ -11,11 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.errors import AgentsError
-from agents.forest import TREES
 from agents.genome import Genome
 from agents.metrics import average_precision
 from agents.model import Agent
-from agents.weights import load_agent
 from rlfa.config import Service
 from rlfa.errors import RlfaError
 from rlfa.free_agency.state import Candidate
@@ -28,8 +26,8 @@ from rlfa.outcomes.log import TrainingSet
 from rlfa.rewards.money import Costs
 from rlfa.trainers.offline_gate import OfflineResult, compare_offline
 from rlfa.trainers.record import record_of
-from rlfa.trainers.training import TrainingError, keep, rows_of, train_rows
-from streams.codec import categorical_features
+from rlfa.trainers.starts import trained_ways
+from rlfa.trainers.training import TrainingError, keep
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,40 +81,22 @@ def failure(order: Order, error: str) -> Delivery:
 
 
 def _deliver(service: Service, order: Order) -> Delivery:
-    trainers = service.settings.trainers
-    rows = rows_of(service.outcomes, order.days[: -trainers.gate_days], part_of(service.spec, order.segment))
-    start = _start_of(order, rows) if trainers.warm_start else None
-    agents = [_trained(service, order, rows, None)]
-    if start is not None:
-        agents.append(_trained(service, order, rows, start))
-    judged = _judge(service, order.days[-trainers.gate_days :], agents, order)
-    best = min(range(len(agents)), key=lambda i: judged[i].rank)
+    gate_days = service.settings.trainers.gate_days
+    part = part_of(service.spec, order.segment)
+    agents = trained_ways(service, order.genome, order.incumbent, order.days[:-gate_days], part)
+    judged = dict(zip(agents, _judge(service, order.days[-gate_days:], list(agents.values()), order), strict=True))
+    best = min(agents, key=lambda how: judged[how].rank)
     ref = keep(agents[best], service.agents)
-    cold, warm = (judged[0].offline.loss_candidate, judged[1].offline.loss_candidate) if start else (None, None)
+    losses = {f"loss_{how}": judged[how].offline.loss_candidate for how in agents if len(agents) > 1}
     candidate = Candidate(
         slot=order.slot,
         family=order.family,
         request=order.request,
         agent=AgentId(agents[best].id),
         offline=judged[best].offline,
-        trained=record_of(agents[best].card, loss_warm=warm, loss_cold=cold),
+        trained=record_of(agents[best].card, agents[best].genome.deltas if best == "deltas" else 0, **losses),
     )
     return Delivery(candidate=candidate, ref=ref)
-
-
-def _start_of(order: Order, rows: TrainingSet) -> Agent | None:
-    """The incumbent, where its weights can be a start: of the same genome and features, and trained here."""
-    if order.incumbent.sealed or order.genome.expert == TREES:
-        return None
-    incumbent = load_agent(Path(order.incumbent.folder), order.incumbent.checksum)
-    names = order.genome.features or rows.feature_names
-    return incumbent if (incumbent.genome, incumbent.feature_names) == (order.genome, names) else None
-
-
-def _trained(service: Service, order: Order, rows: TrainingSet, start: Agent | None) -> Agent:
-    categorical, settings = categorical_features(service.spec), service.settings
-    costs, threads = settings.free_agency.costs, settings.trainers.threads
-    return train_rows(rows, order.genome, categorical, costs, threads=threads, warm_start=start)
 
 
 def _judge(service: Service, days: Sequence[Day], agents: Sequence[Agent], order: Order) -> list[_Judged]:

@@ -18,22 +18,35 @@ class TrainingRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     frauds: int
     warm_start: AgentId = AgentId("")
     """The agent whose weights were the start; empty where that was chance."""
+    deltas: int = 0
+    """Low-rank changes over that agent, which stays as it was; 0: all its weights went on."""
     loss_warm: float | None = None
     """Loss on the newest matured days of the training that starts from the incumbent's weights; None where there was
     but one training."""
     loss_cold: float | None = None
+    loss_deltas: float | None = None
+    """Likewise of the one that only trains low-rank changes of the incumbent; None where there was none."""
 
 
-def record_of(card: DataCard, loss_warm: float | None = None, loss_cold: float | None = None) -> TrainingRecord:
-    """What a card says, and how the two starts compared."""
+def record_of(
+    card: DataCard,
+    deltas: int = 0,
+    *,
+    loss_warm: float | None = None,
+    loss_cold: float | None = None,
+    loss_deltas: float | None = None,
+) -> TrainingRecord:
+    """What a card says, and how the starts compared."""
     return TrainingRecord(
         day_from=Day(card.from_event_time // DAY_MS),
         day_to=Day(card.to_event_time // DAY_MS),
         rows=card.rows,
         frauds=card.frauds,
         warm_start=AgentId(card.warm_start),
+        deltas=deltas,
         loss_warm=loss_warm,
         loss_cold=loss_cold,
+        loss_deltas=loss_deltas,
     )
 
 
@@ -41,7 +54,17 @@ def explain(record: TrainingRecord) -> str:
     """A record in a sentence."""
     days = f"{np.datetime64(int(record.day_from), 'D')} to {np.datetime64(int(record.day_to), 'D')}"
     seen = f"trained on {days}, {record.rows} transactions, {record.frauds} frauds"
-    if record.loss_warm is None or record.loss_cold is None:
+    compared = [
+        f"{loss:.2f} {how}"
+        for loss, how in (
+            (record.loss_warm, "from the incumbent's weights"),
+            (record.loss_deltas, "with deltas over the incumbent"),
+            (record.loss_cold, "without"),
+        )
+        if loss is not None
+    ]
+    if len(compared) < 2:
         return seen
-    start = f"from the weights of {record.warm_start}" if record.warm_start else "from nothing"
-    return f"{seen}, {start}: loss {record.loss_warm:.2f} from the incumbent's weights, {record.loss_cold:.2f} without"
+    kept = f"{record.deltas} deltas over" if record.deltas else "from the weights of"
+    start = f"{kept} {record.warm_start}" if record.warm_start else "from nothing"
+    return f"{seen}, {start}: loss {', '.join(compared)}"

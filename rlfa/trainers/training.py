@@ -74,6 +74,7 @@ def train_rows(
     threads: int = 1,
     progress: Callable[[float], None] | None = None,
     warm_start: Agent | None = None,
+    frozen: bool = False,
 ) -> Agent:
     """Train a genome on matured rows.
 
@@ -85,6 +86,7 @@ def train_rows(
         threads: of torch.
         progress: told the fraction done.
         warm_start: an agent of this genome whose weights are the start.
+        frozen: only the genome's deltas learn.
     """
     return train(
         genome,
@@ -96,6 +98,7 @@ def train_rows(
         progress=progress,
         cost=mistake_costs(data.fraud, data.amount, costs),
         warm_start=warm_start,
+        frozen=frozen,
         threads=threads,
     )
 

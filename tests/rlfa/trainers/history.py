@@ -27,6 +27,14 @@ experts = 2
 epochs_max = 1
 genuine_per_fraud = 5
 refit = false
+[genomes.fast]
+expert = "logistic"
+experts = 2
+epochs_max = 6
+batch = 128
+learning_rate = 0.02
+averaging = 0.9
+genuine_per_fraud = 5
 [genomes.other]
 expert = "logistic"
 experts = 2

@@ -8,7 +8,10 @@ import msgspec
 import pytest
 
 from agents.weights import load_agent, read_card
+from rlfa.config import load_service
+from rlfa.errors import ConfigError
 from rlfa.trainers.orders import fulfil
+from rlfa.trainers.record import explain
 from tests.rlfa.trainers.history import incumbent, live, order, service
 
 OLD, NEW = range(100, 106), range(106, 114)
@@ -87,3 +90,39 @@ def test_a_genome_that_learns_by_costs_gets_the_users(tmp_path: Path) -> None:
     candidate = fulfil(here, by_cost).candidate
     assert candidate.error == ""
     assert candidate.agent.startswith("softmax-logistic-")
+
+
+@pytest.mark.parametrize("warm", ["true", "false"])
+def test_deltas_over_the_incumbent_are_kept_where_they_lose_least(warm: str, tmp_path: Path) -> None:
+    here = service(tmp_path, f"deltas = 2\ndelta_rank = 2\ndelta_days = 3\nwarm_start = {warm}")
+    live(here.outcomes, [*OLD, *NEW])
+    old = incumbent(here, OLD, "fast")
+    live(here.outcomes, NEW[:3], sign=-1.0)  # days that mislead all but those who look at the newest only
+    wanted = order(here, old, NEW, "fast")
+    delivery = fulfil(here, wanted)
+    assert delivery == fulfil(here, wanted)
+    trained = delivery.candidate.trained
+    assert trained is not None
+    assert trained.loss_deltas is not None
+    assert trained.loss_cold is not None
+    assert (trained.loss_warm is None) == (warm == "false")
+    assert trained.loss_deltas < min(x for x in (trained.loss_cold, trained.loss_warm) if x is not None)
+    assert (trained.warm_start, trained.deltas) == (old.id, 2)
+    assert (trained.day_from, trained.day_to) == (109, 111)
+    assert "2 deltas over" in explain(trained)
+    assert f"{trained.loss_deltas:.2f} with deltas over the incumbent" in explain(trained)
+    assert delivery.ref is not None
+    agent = load_agent(Path(delivery.ref.folder), delivery.ref.checksum)
+    assert (agent.genome.deltas, agent.genome.delta_rank) == (2, 2)
+    again = fulfil(here, order(here, delivery.ref, NEW, "fast")).candidate  # an incumbent with deltas goes on with them
+    assert again.error == ""
+    assert again.trained is not None
+    assert again.trained.loss_deltas is not None
+
+
+def test_a_configured_genome_has_no_deltas(tmp_path: Path) -> None:
+    service(tmp_path)
+    text = (tmp_path / "rlfa.toml").read_text().replace("[genomes.other]", "[genomes.other]\ndeltas = 3")
+    (tmp_path / "rlfa.toml").write_text(text)
+    with pytest.raises(ConfigError, match=r"genomes\.other\.deltas: found 3, allowed: 0"):
+        load_service(tmp_path / "rlfa.toml")
