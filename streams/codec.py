@@ -97,11 +97,13 @@ class Labels:
 
 
 class Reason(msgspec.Struct, frozen=True):
-    """One reason of a decision: a feature, its value, and what it adds to the logit."""
+    """One reason of a decision: a feature, its value, what it adds to the logit, and all of that in words."""
 
     feature: str
     value: str | float | None
     contribution: float
+    """Against the typical genuine transaction, in logits: see docs/explanation/reasons.md."""
+    text: str = ""
 
 
 class RuleReason(msgspec.Struct, frozen=True):

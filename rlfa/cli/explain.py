@@ -19,6 +19,8 @@ from rlfa.hosts.sealed import offline_seal
 from rlfa.lanes.intake import intake_of
 from rlfa.lineup.segments import fields_of
 from rlfa.lineup.slots import Day
+from rlfa.lineup.wording import Wording
+from rlfa.outcomes.audit import Audit
 from rlfa.outcomes.explain import Budgeted, ExplainError, Explanation, Ruling, explain, find
 from rlfa.store.agents import Agents, ref_of
 from rlfa.store.database import Store
@@ -69,7 +71,8 @@ def explain_again(service: Service, tx_id: str, day: Day | None) -> Explanation:
     try:
         host.load([ref_of(agent) for agent in agents.values()])
         rules, fields = service.settings.free_agency, fields_of(service.spec, features)
-        return explain(kept, lineup, agents, host, fields, rules.exploration.seed, rules.costs, ruled)
+        seed, wording = rules.exploration.seed, Wording.of(service.spec)
+        return explain(kept, lineup, agents, host, fields, seed, rules.costs, wording, ruled)
     finally:
         host.load([])
 
@@ -101,11 +104,23 @@ def _show(e: Explanation, out: Console) -> None:
         window = f"{_time(v.trained_from)[:10]} to {_time(v.trained_to)[:10]}"
         table.add_row(v.slot, v.agent, f"{v.weight:.4g}", _p(v.score), _p(v.score_again), v.checksum[:16], window)
     out.print(table)
-    for r in e.reasons:
-        value = "unknown" if r.value is None else f"{r.value:g}"
-        out.print(f"  {r.feature} = {value}: {r.contribution:+.3f}")
+    for line in _why(e.audit):
+        out.print(line, markup=False)
+    if e.audit_repeats is not None:
+        out.print(f"reasons as sent: {'they repeat' if e.audit_repeats else 'THEY COME OUT DIFFERENTLY'}")
     apart = "" if e.agreement == "bit-equal" else f", largest difference {e.largest_difference:.2g}"
     out.print(f"computed again: {e.score_again:.6f}, {e.agreement}{apart}")
+
+
+def _why(audit: Audit) -> list[str]:
+    """Logits from a typical genuine payment to this one, and who spoke in each agent."""
+    lines = [f"  {audit.start:+7.3f}  a typical genuine payment"]
+    lines += [f"  {r.contribution:+7.3f}  {r.text or r.feature}" for r in audit.reasons]
+    lines += [f"  {audit.rest:+7.3f}  all other features", f"  {audit.logit:+7.3f}  the lineup's logit"]
+    for agent, gate in audit.gates.items():
+        weights = " ".join(f"{weight:.2f}" for weight in gate.weights)
+        lines.append(f"  {agent}: expert {gate.expert} of {len(gate.weights)} spoke; the gate's weights: {weights}")
+    return lines
 
 
 def _budget(b: Budgeted) -> str:

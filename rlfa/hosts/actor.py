@@ -13,7 +13,7 @@ import ray
 from numpy.typing import NDArray
 from ray.exceptions import GetTimeoutError, RayActorError
 
-from rlfa.hosts.scoring import AgentRef, Features, Host, InlineHost, Logits
+from rlfa.hosts.scoring import AgentRef, Features, InlineHost, Logits, Reasoning
 from rlfa.hosts.sealed import SealRules
 from rlfa.lineup.slots import AgentId
 from rlfa.telemetry import configure_logs, logger
@@ -40,11 +40,9 @@ class RemoteHost:
         """Logits float32[n, k], or None from a fresh actor that has no agents yet."""
         return self._host.score(agents, features) if self._held.issuperset(agents) else None
 
-    def contributions(
-        self, agents: Sequence[AgentId], weights: NDArray[np.float64], features: Features
-    ) -> Features | None:
-        """See `Host.contributions`; None from a fresh actor."""
-        return self._host.contributions(agents, weights, features) if self._held.issuperset(agents) else None
+    def reasons(self, agents: Sequence[AgentId], weights: NDArray[np.float64], features: Features) -> Reasoning | None:
+        """See `Host.reasons`; None from a fresh actor."""
+        return self._host.reasons(agents, weights, features) if self._held.issuperset(agents) else None
 
     def pid(self) -> int:
         """For tests that kill it."""
@@ -71,20 +69,20 @@ class RemoteHostClient:
 
     def score(self, agents: Sequence[AgentId], features: Features) -> Logits:
         """Logits float32[n, k], all NaN when the host stayed away."""
-        answer = self._ask("score", agents, features)
+        answer: Logits | None = self._ask("score", agents, features)
         return np.full((len(features), len(agents)), np.nan, np.float32) if answer is None else answer
 
-    def contributions(self, agents: Sequence[AgentId], weights: NDArray[np.float64], features: Features) -> Features:
-        """See `Host.contributions`; zeros when the host stayed away."""
-        answer = self._ask("contributions", agents, weights, features)
-        return np.zeros(features.shape, np.float32) if answer is None else answer
+    def reasons(self, agents: Sequence[AgentId], weights: NDArray[np.float64], features: Features) -> Reasoning:
+        """See `Host.reasons`; none when the host stayed away."""
+        answer: Reasoning | None = self._ask("reasons", agents, weights, features)
+        return Reasoning.none(features) if answer is None else answer
 
-    def _ask(self, method: str, *args: object) -> NDArray[np.float32] | None:
+    def _ask(self, method: str, *args: object) -> Any:
         """The answer to one batch, tried again on a restarted actor until the time is up."""
         deadline = time.monotonic() + self.wait_s
         while (left := deadline - time.monotonic()) > 0:
             try:
-                answer: NDArray[np.float32] | None = ray.get(getattr(self.actor, method).remote(*args), timeout=left)
+                answer = ray.get(getattr(self.actor, method).remote(*args), timeout=left)
             except GetTimeoutError:
                 break
             except RayActorError:
@@ -123,14 +121,20 @@ class SplitHost:
             logits[:, there] = self.remote.score([agents[j] for j in there], features)
         return logits
 
-    def contributions(self, agents: Sequence[AgentId], weights: NDArray[np.float64], features: Features) -> Features:
-        """See `Host.contributions`, over both."""
+    def reasons(self, agents: Sequence[AgentId], weights: NDArray[np.float64], features: Features) -> Reasoning:
+        """See `Host.reasons`, over both; what is usual is as the heavier side knows it."""
         there = np.array([agent in self.remote_agents for agent in agents])
-        parts: list[tuple[Host, NDArray[np.bool_]]] = [(self.inline, ~there), (self.remote, there)]
-        total = np.zeros(features.shape, np.float32)
-        for host, mine in parts:
-            if mine.any():
-                share = weights[mine].sum() / weights.sum()
-                names = [agent for agent, is_mine in zip(agents, mine, strict=True) if is_mine]
-                total += share * host.contributions(names, weights[mine], features)
-        return total
+        if not there.any():
+            return self.inline.reasons(agents, weights, features)
+        sides = [
+            (weights[mine].sum() / weights.sum(), host.reasons(names, weights[mine], features))
+            for host, mine in ((self.inline, ~there), (self.remote, there))
+            if (names := [agent for agent, is_mine in zip(agents, mine, strict=True) if is_mine])
+        ]
+        sides.sort(key=lambda side: -side[0])
+        usual = [found.usual for _, found in sides]
+        return Reasoning(
+            np.asarray(sum(share * found.contributions for share, found in sides), np.float32),
+            np.where(np.isnan(usual[0]), usual[-1], usual[0]),
+            {agent: voices for _, found in sides for agent, voices in found.voices.items()},
+        )

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.data_card import DataCard
+from agents.model import Voices
 from agents.weights import load_agent, read_card
 from rlfa.errors import RlfaError
 from rlfa.hosts.sealed import SealedAgent, SealRules
@@ -47,6 +49,34 @@ class Scorer(Protocol):
         """float32[n, d] of float32[n, d]."""
 
 
+@runtime_checkable
+class Gated(Protocol):
+    """An agent whose gate can be asked; a sealed one's can't."""
+
+    def voices(self, x: Features, /) -> Voices:
+        """How much each expert counted for float32[n, d], and who spoke."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reasoning:
+    """Why agents say what they say of n rows.
+
+    Attributes:
+        contributions: float32[n, d], what each feature adds to the agents' weighted mean logit against typical rows.
+        usual: float32[d], each feature's value in a typical genuine row; NaN where nobody knows it.
+        voices: of the agents whose gate can be asked.
+    """
+
+    contributions: Features
+    usual: NDArray[np.float32]
+    voices: Mapping[AgentId, Voices]
+
+    @classmethod
+    def none(cls, features: Features) -> Reasoning:
+        """Of a host that stayed away."""
+        return cls(np.zeros(features.shape, np.float32), np.full(features.shape[1], np.nan, np.float32), {})
+
+
 class Host(Protocol):
     """What a lane asks of whoever holds the agents."""
 
@@ -56,8 +86,8 @@ class Host(Protocol):
     def score(self, agents: Sequence[AgentId], features: Features) -> Logits:
         """Logits float32[n, k] of these agents, NaN where one gave none."""
 
-    def contributions(self, agents: Sequence[AgentId], weights: NDArray[np.float64], features: Features) -> Features:
-        """What each feature adds to the agents' weighted mean logit: float32[n, d]."""
+    def reasons(self, agents: Sequence[AgentId], weights: NDArray[np.float64], features: Features) -> Reasoning:
+        """Why these agents, each with its weight, say what they say: for alerts, not for the stream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +100,8 @@ class _Seat:
     """Of its columns those that it may not see."""
     blank: Features
     """float32[d], what it sees in their place."""
+    usual: NDArray[np.float32]
+    """float32[d], its typical genuine row."""
 
     def see(self, features: Features) -> Features:
         """Its columns, the hidden ones blank: they never reach it."""
@@ -112,16 +144,24 @@ class InlineHost:
         logits[~np.isfinite(logits)] = np.nan
         return logits
 
-    def contributions(self, agents: Sequence[AgentId], weights: NDArray[np.float64], features: Features) -> Features:
-        """The agents' own contributions, weighted and put back into the service's columns."""
-        total = np.zeros(features.shape, np.float32)
-        seats = self._seats
-        there = [(w, seats[a]) for a, w in zip(agents, weights, strict=True) if a in seats]
-        share = sum(w for w, _ in there) or 1.0
-        for weight, seat in there:
-            own = seat.agent.contributions(seat.see(features))
-            total[:, seat.columns] += weight / share * np.where(seat.hidden, np.float32(0.0), own)
-        return total
+    def reasons(self, agents: Sequence[AgentId], weights: NDArray[np.float64], features: Features) -> Reasoning:
+        """The agents' own contributions, weighted and put back into the service's columns.
+
+        What is usual is as the agent with the most weight was trained, and as others were where it doesn't know.
+        """
+        found = Reasoning.none(features)
+        voices, seats = dict[AgentId, Voices](), self._seats
+        there = [(w, a, seats[a]) for a, w in zip(agents, weights, strict=True) if a in seats]
+        share = sum(w for w, _, _ in there) or 1.0
+        for weight, agent, seat in sorted(there, key=lambda each: -each[0]):
+            seen = seat.see(features)
+            own = np.where(seat.hidden, np.float32(0.0), seat.agent.contributions(seen))
+            found.contributions[:, seat.columns] += weight / share * own
+            known = found.usual[seat.columns]
+            found.usual[seat.columns] = np.where(np.isnan(known), seat.usual, known)
+            if isinstance(seat.agent, Gated):
+                voices[agent] = seat.agent.voices(seen)
+        return Reasoning(found.contributions, found.usual, voices)
 
     def _seat(self, ref: AgentRef) -> _Seat:
         agent: Scorer
@@ -139,4 +179,10 @@ class InlineHost:
         columns = np.array([places[name] for name in names], np.intp)
         hidden = np.array([bool(ref.visible) and name not in ref.visible for name in names])
         blank = np.array([UNKNOWN_CODE if name in card.categorical else np.nan for name in names], np.float32)
-        return _Seat(agent, columns, hidden, blank)
+        return _Seat(agent, columns, hidden, blank, _usual(card))
+
+
+def _usual(card: DataCard) -> NDArray[np.float32]:
+    """float32[d], NaN where the card doesn't tell."""
+    told = card.typical or (None,) * len(card.feature_names)
+    return np.array([np.nan if value is None else value for value in told], np.float32)

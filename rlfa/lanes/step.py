@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from rlfa.hosts.scoring import Features, Host, HostError
 from rlfa.lanes.watermarks import OK, TOO_FAR_AHEAD, TOO_OLD, Watermarks
-from rlfa.lineup.actions import ACTIONS, combine
+from rlfa.lineup.actions import ACTIONS, combine, mean_logit
 from rlfa.lineup.budget import Ration, Rationed
 from rlfa.lineup.exploration import ExplorationRules, Explored
 from rlfa.lineup.priority import priorities
-from rlfa.lineup.reasons import strongest
 from rlfa.lineup.segments import fields_of
 from rlfa.lineup.slots import Lineup
-from rlfa.lineup.voting import Rows, voted, voters, votes, weights
+from rlfa.lineup.voting import NOBODY, Rows, voted, voters, votes, weights
+from rlfa.outcomes.audit import NO_AUDIT, Audit, audits, encode
 from rlfa.outcomes.journal import Columns, DecisionRows, LabelRows
 from rlfa.outcomes.labels import LabelQueue, Waiting
 from rlfa.rewards.money import Costs
@@ -28,10 +28,8 @@ from streams.codec import (
     Decision,
     LabelCodec,
     Labels,
-    Reason,
     TransactionCodec,
     Transactions,
-    feature_of,
     raw_feature_names,
     raw_features,
 )
@@ -250,8 +248,12 @@ def decide(
     )
     judged = judge(rows, lineup, host, costs, exploration, ration, book)
     score, action, degraded = judged.score, judged.action, judged.degraded
-    reasons = _reasons(absorbed, np.flatnonzero(action), judged.voters, spec, feature_names, lineup, host)
-    votes_p = 1.0 / (1.0 + np.exp(-votes(judged.logits, judged.voters).astype(np.float64)))
+    said = votes(judged.logits, judged.voters)
+    logit = mean_logit(said, weights(lineup, judged.voters))
+    spoke = np.where(np.isfinite(said), judged.voters, NOBODY)
+    alerts = np.flatnonzero(action)
+    audit = audits(tx, absorbed.features, alerts, logit, spoke, spec, feature_names, lineup, host)
+    votes_p = 1.0 / (1.0 + np.exp(-said.astype(np.float64)))
     priority = priorities(judged.logits, score, tx.amount, action, costs)
     made = (score, action, judged.taken.propensity, judged.alerts.over_budget, degraded, priority)
     columns = (*made, tx.event_time, judged.voters, votes_p)
@@ -261,7 +263,7 @@ def decide(
             tx_id=tx.tx_id[i],
             score=s,
             action=ACTIONS[a],
-            reasons=reasons.get(i, []),
+            reasons=list(audit[i].reasons) if i in audit else [],
             epoch=lineup.epoch,
             agents={agents[k]: p for k, p in zip(ks, ps, strict=True) if p == p},  # noqa: PLR0124  # NaN
             propensity=p_taken,
@@ -277,7 +279,7 @@ def decide(
             zip(*(c.tolist() for c in columns), strict=True)
         )
     ]
-    return Decided(decisions, decision_rows(absorbed, judged, lineup), judged.alerts.ration, judged.ruled)
+    return Decided(decisions, decision_rows(absorbed, judged, lineup, audit), judged.alerts.ration, judged.ruled)
 
 
 def judge(
@@ -322,43 +324,10 @@ def columns_of(intake: Intake, lineup: Lineup, rules: RuleSet = NO_RULES) -> Col
     return Columns(intake.feature_names, tuple(intake.spec.entities), tuple(lineup.agents), rules.names)
 
 
-def _reasons(
-    absorbed: Absorbed,
-    stopped: NDArray[np.intp],
-    chosen: NDArray[np.intp],
-    spec: StreamSpec,
-    names: Sequence[str],
-    lineup: Lineup,
-    host: Host,
-) -> dict[int, list[Reason]]:
-    """The reasons of the rows that were not approved, by row."""
-    if not len(stopped):
-        return {}
-    x = absorbed.features[stopped]
-    contributions = np.empty(x.shape, np.float32)
-    patterns, of_pattern = np.unique(chosen[stopped], axis=0, return_inverse=True)
-    for i, pattern in enumerate(patterns):  # one, unless segments or trials let others vote on some rows
-        mine = np.flatnonzero(of_pattern.reshape(-1) == i)
-        speaking = [(lineup.agents[k], slot.weight) for k, slot in zip(pattern, lineup.slots, strict=True) if k >= 0]
-        agents, shares = zip(*speaking, strict=True)
-        contributions[mine] = host.contributions(agents, np.array(shares), x[mine])
-    best = strongest(contributions.astype(np.float64))
-    texts = {feature_of(name): absorbed.transactions.categorical[name] for name in spec.categorical}
-
-    def value(i: int, row: int, j: int) -> str | float | None:
-        if names[j] in texts:
-            return texts[names[j]][row]
-        number = float(x[i, j])
-        return number if np.isfinite(number) else None
-
-    return {
-        int(row): [Reason(names[j], value(i, int(row), j), float(contributions[i, j])) for j in best[i]]
-        for i, row in enumerate(stopped)
-    }
-
-
-def decision_rows(absorbed: Absorbed, judged: Judged, lineup: Lineup) -> DecisionRows:
-    """What the outcome log keeps of a batch."""
+def decision_rows(
+    absorbed: Absorbed, judged: Judged, lineup: Lineup, audit: Mapping[int, Audit] = NO_AUDIT
+) -> DecisionRows:
+    """What the outcome log keeps of a batch; `audit` is by row, of its alerts."""
     tx = absorbed.transactions
     return DecisionRows(
         tx_id=tx.tx_id,
@@ -381,6 +350,7 @@ def decision_rows(absorbed: Absorbed, judged: Judged, lineup: Lineup) -> Decisio
         degraded=judged.degraded,
         rules=judged.ruled.verdict,
         epoch=lineup.epoch,
+        audit=[encode(audit[i]) if i in audit else None for i in range(len(tx.tx_id))],
     )
 
 

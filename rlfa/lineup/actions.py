@@ -24,11 +24,18 @@ def combine(logits: NDArray[np.float32], weights: NDArray[np.float64]) -> tuple[
         Scores float64[n] in [0, 1], and bool[n]: decided without some agent that plays (`degraded`).
     """
     there = np.isfinite(logits)
-    shares = there * weights
-    mean = (np.where(there, logits, 0.0) * shares).sum(axis=1) / shares.sum(axis=1)
+    mean = mean_logit(logits, weights)
     whole = np.asarray((there | (weights == 0.0)).all(axis=1))
     score: NDArray[np.float64] = 1.0 / (1.0 + np.exp(-mean))
     return score, ~whole
+
+
+def mean_logit(logits: NDArray[np.float32], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """float64[n], the weighted mean of each row's numbers; arguments as of `combine`."""
+    there = np.isfinite(logits)
+    shares = there * weights
+    mean: NDArray[np.float64] = (np.where(there, logits, 0.0) * shares).sum(axis=1) / shares.sum(axis=1)
+    return mean
 
 
 def choose(score: NDArray[np.float64], amount: NDArray[np.float64], costs: Costs) -> NDArray[np.int8]:

@@ -16,15 +16,16 @@ from numpy.typing import NDArray
 
 from agents.data_card import DataCard
 from rlfa.errors import RlfaError
-from rlfa.hosts.scoring import Host
-from rlfa.lineup.actions import ACTIONS, combine
+from rlfa.hosts.scoring import Host, Reasoning
+from rlfa.lineup.actions import ACTIONS, combine, mean_logit
 from rlfa.lineup.budget import worth
 from rlfa.lineup.exploration import drawn_again
-from rlfa.lineup.reasons import strongest
 from rlfa.lineup.segments import Fields
 from rlfa.lineup.slots import AgentId, Day, Epoch, EventTime, Lineup, Slot, SlotId
 from rlfa.lineup.voting import NOBODY, Rows, voted, voters, votes, weights
+from rlfa.lineup.wording import Wording
 from rlfa.outcomes import journal, log
+from rlfa.outcomes.audit import Audit, audit_of, decode, speaking
 from rlfa.rewards.money import Costs
 from rlfa.rules.deciding import ACTION_OF, DECIDED, NO_HIT, SUSPENDED, RuleBook, decide_again
 from rlfa.rules.ruleset import NO_RULES, RuleSet
@@ -32,6 +33,7 @@ from rlfa.store.agents import StoredAgent
 from streams.codec import entity_key
 
 TOLERANCE = 1e-6  # of a probability: a batch of one row adds up its products in another order
+REASON_TOLERANCE = 1e-3  # of a logit: no reason reads differently by so much
 Agreement = Literal["bit-equal", "within 1e-6", "differs"]
 
 
@@ -59,14 +61,6 @@ class Vote(msgspec.Struct, frozen=True, kw_only=True):
     """SHA-256 of the weights, which were checked against it."""
     trained_from: EventTime
     trained_to: EventTime
-
-
-class FeatureReason(msgspec.Struct, frozen=True, kw_only=True):
-    """What one feature added to the lineup's logit; a category's value is its code."""
-
-    feature: str
-    value: float | None
-    contribution: float
 
 
 class Budgeted(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,7 +123,10 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     ruling: Ruling | None
     """None where no rules acted."""
     votes: tuple[Vote, ...]
-    reasons: tuple[FeatureReason, ...]
+    audit: Audit
+    """Reasons and gates: as recorded with an alert, else as they come out now; of a category its code is left."""
+    audit_repeats: bool | None
+    """Whether they come out again; None where none were recorded: it was approved."""
 
     @property
     def agrees(self) -> bool:
@@ -205,6 +202,7 @@ def explain(
     fields: Fields,
     seed: int,
     costs: Costs,
+    wording: Wording,
     rules: RuleSet = NO_RULES,
 ) -> Explanation:
     """Score a kept row again and compare.
@@ -217,12 +215,13 @@ def explain(
         fields: columns that the host wants.
         seed: key of the draws of exploration.
         costs: what alerts are ranked by.
+        wording: of reasons.
         rules: of the user, that acted in that epoch.
     """
     lineup = msgspec.structs.replace(lineup, shadows=())
-    known, recorded = kept.numbers(log.FEATURE), kept.numbers(log.LOGIT)
+    known, logits = kept.numbers(log.FEATURE), kept.numbers(log.LOGIT)
     x = np.array([[known.get(name, np.float32(np.nan)) for name in fields.names]], np.float32)
-    then = np.array([[recorded.get(agent, np.float32(np.nan)) for agent in lineup.agents]], np.float32)
+    then = np.array([[logits.get(agent, np.float32(np.nan)) for agent in lineup.agents]], np.float32)
     now = np.where(np.isfinite(then), host.score(lineup.agents, x), np.float32(np.nan)).astype(np.float32)
     chosen = voters(lineup, _rows(kept, x, fields), then)
     spoken, again = votes(then, chosen), votes(now, chosen)
@@ -244,8 +243,11 @@ def explain(
     ruling = _ruling(kept, _rows(kept, x, fields), score, rules)
     if ruling is not None and not ruling.repeats:
         agreement, largest = "differs", float("inf")
-    speaking = np.flatnonzero(chosen[0] != NOBODY)
-    names = [lineup.agents[k] for k in chosen[0, speaking]]
+    playing = np.flatnonzero(chosen[0] != NOBODY)
+    reasoned = speaking(np.where(np.isfinite(spoken[0]), chosen[0], NOBODY), lineup, host, x)
+    told = kept.row.get("audit")
+    recorded = decode(str(told)) if told else None
+    comes_out = audit_of(reasoned, x, 0, float(mean_logit(spoken, shares)[0]), fields.names, wording, {})
     return Explanation(
         tx_id=str(kept.row["tx_id"]),
         kept_in=kept.kept_in,
@@ -265,10 +267,11 @@ def explain(
         budget=budget,
         ruling=ruling,
         votes=tuple(
-            _vote(lineup.slots[j], agents[name], spoken[0, j], again[0, j])
-            for j, name in zip(speaking.tolist(), names, strict=True)
+            _vote(lineup.slots[j], agents[lineup.agents[chosen[0, j]]], spoken[0, j], again[0, j])
+            for j in playing.tolist()
         ),
-        reasons=_reasons(x, host.contributions(names, shares[0, speaking], x)[0], fields.names),
+        audit=recorded or comes_out,
+        audit_repeats=None if recorded is None else _repeats(recorded, reasoned, fields.names),
     )
 
 
@@ -356,14 +359,21 @@ def _vote(slot: Slot, agent: StoredAgent, then: np.float32, now: np.float32) -> 
     )
 
 
-def _reasons(
-    x: NDArray[np.float32], contributions: NDArray[np.float32], names: Sequence[str]
-) -> tuple[FeatureReason, ...]:
-    best = strongest(contributions[None].astype(np.float64))[0]
-    values = [float(x[0, j]) if np.isfinite(x[0, j]) else None for j in best]
-    return tuple(
-        FeatureReason(feature=names[j], value=value, contribution=float(contributions[j]))
-        for j, value in zip(best, values, strict=True)
+def _repeats(then: Audit, again: Reasoning, names: Sequence[str]) -> bool:
+    """Whether the reasons that were sent, and the gates' weights, come out again."""
+    added = dict(zip(names, again.contributions[0].tolist(), strict=True))
+    same = all(
+        abs(added.get(reason.feature, float("inf")) - reason.contribution) <= REASON_TOLERANCE
+        for reason in then.reasons
+    )
+    gates = {str(agent): voices.weights[0].tolist() for agent, voices in again.voices.items()}
+    return (
+        same
+        and gates.keys() == then.gates.keys()
+        and all(
+            np.allclose(gates[agent], spoken.weights, rtol=0.0, atol=REASON_TOLERANCE)
+            for agent, spoken in then.gates.items()
+        )
     )
 
 

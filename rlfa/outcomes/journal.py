@@ -61,6 +61,7 @@ class DecisionRows:
         degraded: bool[n].
         rules: int8[n, r], what each rule had to say, see `rlfa.rules.deciding`.
         epoch: the lineup that decided.
+        audit: n JSON texts, see `rlfa.outcomes.audit.Audit`, None of what was approved; empty where nothing was.
     """
 
     tx_id: list[str]
@@ -83,6 +84,7 @@ class DecisionRows:
     degraded: NDArray[np.bool_]
     rules: NDArray[np.int8]
     epoch: int
+    audit: list[str | None] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +142,7 @@ _NARROW: list[tuple[str, pa.DataType]] = [
     ("over_budget", pa.bool_()),
     ("degraded", pa.bool_()),
     ("epoch", pa.int64()),
+    ("audit", pa.string()),
 ]
 _LABEL_SCHEMA = pa.schema(
     [("tx_hash", pa.uint64()), ("event_time", pa.int64()), ("is_fraud", pa.bool_()), ("source", pa.string())]
@@ -252,6 +255,7 @@ def record_batch(rows: DecisionRows, columns: Columns) -> pa.RecordBatch:
                 for a in (rows.propensity, rows.explored, rows.covered, rows.floor, rows.over_budget, rows.degraded)
             ),
             pa.array(np.full(len(rows.tx_id), rows.epoch, np.int64)),
+            pa.array(rows.audit or [None] * len(rows.tx_id), pa.string()),
             *(_wide(a) for a in (rows.entities, rows.features, rows.logits, rows.voted, rows.rules)),
         ],
         schema=columns.schema(),

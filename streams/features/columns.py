@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import get_args
 
 import numpy as np
@@ -25,12 +26,44 @@ PARTS: dict[Aggregate, int] = {
 }
 
 
-def feature_names(spec: WindowSpec, entities: tuple[str, ...]) -> tuple[str, ...]:
-    """Names of the features in their order, e.g. `customer_count_1d`."""
+@dataclass(frozen=True, slots=True)
+class WindowFeature:
+    """What a window feature says.
+
+    Attributes:
+        entity: whose window.
+        aggregate: of what is in it.
+        window: its length, e.g. "7d"; empty where there is none.
+        counterpart: the kind of entity that is counted, of `distinct`.
+    """
+
+    entity: str
+    aggregate: Aggregate
+    window: str = ""
+    counterpart: str = ""
+
+    @property
+    def name(self) -> str:
+        """Of its column, e.g. `customer_count_1d`."""
+        return "_".join(part for part in (self.entity, self.aggregate, self.window) if part)
+
+
+def described(spec: WindowSpec, entities: tuple[str, ...]) -> tuple[WindowFeature, ...]:
+    """The features in their order."""
     return tuple(
-        f"{entities[kind]}_{aggregate}" if aggregate in ONCE else f"{entities[kind]}_{aggregate}_{spec.windows[window]}"
+        WindowFeature(
+            entity=entities[kind],
+            aggregate=aggregate,
+            window="" if aggregate in ONCE else spec.windows[window],
+            counterpart=entities[counterpart(kind, len(entities))] if aggregate == "distinct" else "",
+        )
         for kind, window, aggregate in _cells(spec, entities)
     )
+
+
+def feature_names(spec: WindowSpec, entities: tuple[str, ...]) -> tuple[str, ...]:
+    """Names of the features in their order, e.g. `customer_count_1d`."""
+    return tuple(feature.name for feature in described(spec, entities))
 
 
 def plan(spec: WindowSpec, entities: tuple[str, ...]) -> NDArray[np.int64]:

@@ -61,8 +61,24 @@ def test_a_sealed_agent_scores_what_it_would_score_inline(agent: Agent, ref: Age
     x = rows(200, seed=1)
     host.load([replace(ref, sealed=True)])
     np.testing.assert_array_equal(host.score([ref.id], wide(x))[:, 0], agent.logits(x))
-    added = host.contributions([ref.id], np.ones(1), wide(x[:3]))
-    np.testing.assert_allclose(added[:, [3, 2, 0]], agent.contributions(x[:3]), atol=1e-6)
+    found = host.reasons([ref.id], np.ones(1), wide(x[:3]))
+    assert not found.voices
+    np.testing.assert_allclose(found.contributions[:, [3, 2, 0]], agent.contributions(x[:3]), atol=1e-6)
+
+
+def test_reasons_of_several_agents_add_up_from_their_typical_rows(
+    agent: Agent, ref: AgentRef, host: InlineHost, tmp_path: Path
+) -> None:
+    other = trained(Genome(expert="logistic", experts=2, bins=4, epochs_max=2))
+    second = AgentRef(id=AgentId(other.id), folder=str(tmp_path), checksum=save_agent(other, tmp_path))
+    host.load([ref, second])
+    x, shares = rows(40, seed=1), np.array([0.2, 0.6])
+    found = host.reasons([ref.id, second.id], shares, wide(x))
+    start = (shares @ [agent.starts(x[:1])[0], other.starts(x[:1])[0]]) / shares.sum()
+    total = host.score([ref.id, second.id], wide(x)) @ shares / shares.sum()
+    np.testing.assert_allclose(start + found.contributions.sum(axis=1), total, atol=1e-4)
+    np.testing.assert_array_equal(found.usual, np.append(other.typical[2], [np.nan, *other.typical[[1, 0]]]))
+    np.testing.assert_array_equal(found.voices[ref.id].weights, agent.voices(x).weights)
 
 
 def test_trees_score_behind_the_seal(host: InlineHost, tmp_path: Path) -> None:
@@ -82,7 +98,7 @@ def test_a_hidden_number_is_the_median_and_a_hidden_category_unknown(
     blank[:, 2] = 77.0  # a code that training never saw
     host.load([replace(ref, sealed=True, visible=("hour",))])
     np.testing.assert_array_equal(host.score([ref.id], wide(x))[:, 0], agent.logits(blank))
-    assert not host.contributions([ref.id], np.ones(1), wide(x[:3]))[:, [0, 1, 3]].any()
+    assert not host.reasons([ref.id], np.ones(1), wide(x[:3])).contributions[:, [0, 1, 3]].any()
 
 
 def test_a_sealed_agent_that_dies_is_missing_and_the_rest_decide(ref: AgentRef, host: InlineHost) -> None:

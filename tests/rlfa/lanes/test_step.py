@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from rlfa.hosts.scoring import AgentRef, HostError
+from agents.model import Voices
+from rlfa.hosts.scoring import AgentRef, HostError, Reasoning
 from rlfa.lanes.step import Absorbed, Decided, Intake, columns_of, decide, judge
 from rlfa.lanes.watermarks import Watermarks
 from rlfa.lineup.actions import choose, combine
@@ -20,6 +21,7 @@ from rlfa.lineup.segments import fields_of
 from rlfa.lineup.slots import DAY_MS, AgentId, AlertFloor, Day, Epoch, Lineup, Slot, SlotId, Trial
 from rlfa.lineup.voting import Rows, drawn
 from rlfa.outcomes import journal, log
+from rlfa.outcomes.audit import Spoken, decode
 from rlfa.outcomes.journal import Journal
 from rlfa.outcomes.labels import LabelQueue
 from rlfa.outcomes.raised import alerts_raised
@@ -63,13 +65,15 @@ class Fixed:
         said = [np.nan if a in self.away else self.logits[a] for a in agents]
         return np.tile(np.array(said, np.float32), (len(features), 1))
 
-    def contributions(
+    def reasons(
         self, agents: Sequence[AgentId], weights: NDArray[np.float64], features: NDArray[np.float32]
-    ) -> NDArray[np.float32]:
-        """All of an agent's logit comes from the first feature."""
-        total = np.zeros(features.shape, np.float32)
-        total[:, 0] = sum(w * self.logits[a] for a, w in zip(agents, weights, strict=True)) / sum(weights)
-        return total
+    ) -> Reasoning:
+        """All of an agent's logit comes from the first feature, and its second of two experts speaks."""
+        found = Reasoning.none(features)
+        found.contributions[:, 0] = sum(w * self.logits[a] for a, w in zip(agents, weights, strict=True)) / sum(weights)
+        n = len(features)
+        voices = Voices(np.tile(np.array([0.25, 0.75], np.float32), (n, 1)), np.ones(n, np.int64))
+        return Reasoning(found.contributions, found.usual, dict.fromkeys(agents, voices))
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +119,36 @@ def test_segments_vote_and_a_trial_decides_its_share(batch: Absorbed, intake: In
         assert decision.score == pytest.approx(1 / (1 + np.exp(-logit)))
         assert not decision.degraded
         assert [r.contribution for r in decision.reasons] in ([], [pytest.approx(logit)])
+
+
+def test_an_alerts_record_has_its_reasons_and_gates_and_adds_up(
+    batch: Absorbed, intake: Intake, tmp_path: Path
+) -> None:
+    lane = Journal(tmp_path / "lane-0")
+    lane.set_columns(columns_of(intake, LINEUP))
+    made = decided(batch, intake, LINEUP)
+    lane.append_decisions(made.rows)
+    lane.close()
+    rows = [row for d in journal.days(tmp_path, "decisions") for t in journal.read(tmp_path, "decisions", d)
+            for row in log.widened(t).to_pylist()]  # fmt: skip
+    kept = {row["tx_id"]: row["audit"] for row in rows}
+    alerts = [d for d in made.decisions if d.action != "approve"]
+    assert 0 < len(alerts) < len(made.decisions)
+    assert any(d.reasons for d in alerts)
+    assert [i for i, text in kept.items() if text is not None] == [d.tx_id for d in alerts]
+    for decision in alerts:
+        told = decode(kept[decision.tx_id])
+        assert list(told.reasons) == decision.reasons
+        assert all(reason.text.startswith("amount ") for reason in told.reasons)
+        assert told.logit == pytest.approx(np.log(decision.score / (1 - decision.score)))
+        assert told.gates == {agent: Spoken(expert=1, weights=(0.25, 0.75)) for agent in decision.agents}
+
+
+def test_an_agent_that_gave_no_score_gives_no_reason(batch: Absorbed, intake: Intake) -> None:
+    for decision in decided(batch, intake, LINEUP, B).decisions:
+        if decision.reasons:
+            mean = np.mean([Fixed.logits[AgentId(agent)] for agent in decision.agents])
+            assert decision.reasons[0].contribution == pytest.approx(mean)
 
 
 def test_the_journal_says_who_voted(batch: Absorbed, intake: Intake, tmp_path: Path) -> None:

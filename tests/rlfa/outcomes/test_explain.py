@@ -24,7 +24,7 @@ from rlfa.free_agency.events import EpochChanged
 from rlfa.hosts.scoring import InlineHost
 from rlfa.lanes.intake import intake_of
 from rlfa.lanes.step import judge
-from rlfa.lineup.actions import ACTIONS, combine
+from rlfa.lineup.actions import ACTIONS, combine, mean_logit
 from rlfa.lineup.budget import AlertRules, Ration
 from rlfa.lineup.exploration import ExplorationRules, explore
 from rlfa.lineup.plan import read_plan
@@ -32,7 +32,9 @@ from rlfa.lineup.segments import fields_of
 from rlfa.lineup.slots import DAY_MS, Day, Epoch, EventTime, Lineup, Trial
 from rlfa.lineup.voting import Rows, voted
 from rlfa.lineup.voting import drawn as drawn_for_trial
+from rlfa.lineup.wording import Wording
 from rlfa.outcomes import journal, log
+from rlfa.outcomes.audit import audit_of, decode, encode, speaking
 from rlfa.outcomes.explain import ExplainError, Kept, find
 from rlfa.outcomes.journal import Columns, DecisionRows, Journal
 from rlfa.rewards.money import Costs
@@ -117,10 +119,27 @@ def decide_days(service: Service) -> None:
             degraded=degraded,
             rules=np.empty((2 * ROWS, 0), np.int8),
             epoch=1,
+            audit=recorded(service, plan.lineup, host, x, logits),
         )
     )
     rows.close()
     log.close_day(service.journals, service.outcomes, DECIDED, 0)
+
+
+AUDITED, FORGED = 7, 15
+
+
+def recorded(service: Service, lineup: Lineup, host: InlineHost, x: np.ndarray, logits: np.ndarray) -> list[str | None]:
+    """The reasons of two rows as a lane records them, one of them with a contribution that nobody computed."""
+    kept: list[str | None] = [None] * len(x)
+    mean = mean_logit(logits, np.array([s.weight for s in lineup.slots]))
+    found, names = speaking(np.arange(3), lineup, host, x), intake_of(service).feature_names
+    for i in (AUDITED, FORGED):
+        kept[i] = encode(audit_of(found, x, i, float(mean[i]), names, Wording.of(service.spec), {}))
+    told = decode(str(kept[FORGED]))
+    first, *others = told.reasons
+    kept[FORGED] = encode(replace(told, reasons=(replace(first, contribution=first.contribution + 0.1), *others)))
+    return kept
 
 
 OVER = 5  # of every eight rows the one that the alert budget leaves out
@@ -202,6 +221,30 @@ def test_a_decision_comes_out_again(service: Service, row: int, place: str) -> N
     refs = {ref.id: ref.checksum for ref in read_plan(service.lineup_file).refs}
     assert {v.agent: v.checksum for v in found.votes} == refs
     assert all(v.trained_from < v.trained_to for v in found.votes)
+
+
+def test_reasons_and_gates_that_were_sent_come_out_again(service: Service) -> None:
+    found = explain_again(service, f"tx-{AUDITED}", None)
+    assert found.audit_repeats
+    assert found.audit.logit == pytest.approx(np.log(found.score / (1 - found.score)), abs=1e-5)
+    assert found.audit.gates.keys() == {v.agent for v in found.votes}
+    assert all(sum(gate.weights) == pytest.approx(1.0) for gate in found.audit.gates.values())
+    shown = run(service, f"tx-{AUDITED}").output
+    assert "a typical genuine payment" in shown
+    assert found.audit.reasons[0].text in shown
+    assert "spoke; the gate's weights" in shown
+    assert "reasons as sent: they repeat" in shown
+
+
+def test_reasons_that_nobody_computed_are_found_out(service: Service) -> None:
+    assert explain_again(service, f"tx-{FORGED}", None).audit_repeats is False
+    assert "reasons as sent: THEY COME OUT DIFFERENTLY" in run(service, f"tx-{FORGED}").output
+
+
+def test_an_approved_payment_is_reasoned_about_when_asked(service: Service) -> None:
+    found = explain_again(service, "tx-6", None)
+    assert found.audit_repeats is None
+    assert found.audit.logit == pytest.approx(np.log(found.score / (1 - found.score)), abs=1e-5)
 
 
 def drawn(service: Service, action: str) -> int:
