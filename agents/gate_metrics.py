@@ -15,7 +15,7 @@ ROWS_MAX = 20_000  # of the window that is judged; more say the same
 
 
 def gate_metrics(agent: Agent, x: Features, fraud: NDArray[np.bool_]) -> dict[str, float]:
-    """Dead experts, effective experts, entropy and mutual information of the gate over rows; means over the members.
+    """Dead, active and effective experts, entropy and mutual information of the gate over rows; means over the members.
 
     `gate_entropy` is the mean over rows, as a share of what equal weights would have: 1 ignores the row, 0 picks one
     expert. `gate_information` is what the row says about the expert, in nats. Entropy and dead experts are told for
@@ -38,6 +38,7 @@ def _figures(weights: Tensor, fraud: Tensor) -> dict[str, float]:
     return {
         "gate_dead_experts": float((torch.stack(list(means.values())).amax(dim=0) < DEAD_BELOW).sum()),
         **{f"gate_dead_experts_{name}": float((mean < DEAD_BELOW).sum()) for name, mean in means.items()},
+        **{f"gate_active_experts_{name}": float((w > 0).sum(dim=1).double().mean()) for name, w in classes.items()},
         "gate_effective_experts": float(np.exp(overall)),
         "gate_entropy": _entropy_share(weights),
         **{f"gate_entropy_{name}": _entropy_share(of_class) for name, of_class in classes.items()},

@@ -28,7 +28,8 @@ class SplineLayer(nn.Module):
     Splines", for even knots in closed form.
     """
 
-    axis: ClassVar[str] = "input"  # what its curves are drawn over
+    axis: ClassVar[str] = "input"  # what its curves are drawn over, and how far
+    reach: ClassVar[float] = 3.0
     centres: Tensor
 
     def __init__(self, width: int, out: int, base: Base) -> None:
@@ -81,6 +82,7 @@ class RadialLayer(nn.Module):
     """
 
     axis: ClassVar[str] = "normalised input, without the base"
+    reach: ClassVar[float] = REACH
     centres: Tensor
 
     def __init__(self, width: int, out: int, base: Base) -> None:

@@ -1,4 +1,4 @@
-"""`rlfa agents import|list|show`: agents of the store, and the way in for one from outside."""
+"""`rlfa agents import|list|show|explain`: agents of the store, and the way in for one from outside."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from rich.table import Table
 
 from agents.data_card import DataCard
 from agents.weights import CARD, GENOME, WEIGHTS, load_agent
+from rlfa.cli.agents_explain import explain_agent
 from rlfa.cli.by_hand import By, Reason
 from rlfa.cli.roster import AsJson, Config, Database, console, date_of
 from rlfa.config import Service, load_service
@@ -29,6 +30,7 @@ from rlfa.store.database import Store
 from rlfa.trainers.first_lineup import stored
 
 app = typer.Typer(no_args_is_help=True, help="Show the store's agents, and sign one from outside.")
+app.command("explain")(explain_agent)
 HERE = Path("rlfa.toml")
 AgentName = Annotated[str, typer.Argument(help="The agent's id.")]
 
