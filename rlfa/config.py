@@ -98,6 +98,9 @@ class TrainerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     """Matured days that a training takes at most, the newest."""
     gate_days: Annotated[int, Meta(ge=1, le=365)] = 2
     """Newest matured days kept from a training, for its comparison with the incumbent."""
+    refit: bool = False
+    """Train what has passed the offline gate once more, with the gate's days: it then knows the newest fraud, for twice
+    the work, and the gate has compared its recipe rather than its weights. Probation and guard judge the weights."""
     concurrent_max: Annotated[int, Meta(ge=1, le=64)] = 1
     """Trainings at once."""
     memory_max_mib: Annotated[int, Meta(ge=64, le=4_194_304)] = 4096

@@ -13,7 +13,7 @@ from rlfa.rewards.paired_loss import count_loss
 
 
 class OfflineResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Candidate and incumbent on the same matured rows, none of which the candidate was trained on."""
+    """Candidate and incumbent on the same matured rows, none of which the candidate had been trained on by then."""
 
     day_from: int
     day_to: int

@@ -24,9 +24,9 @@ from rlfa.lineup.slots import AgentId, Day, SlotId
 from rlfa.outcomes import log
 from rlfa.outcomes.log import TrainingSet
 from rlfa.rewards.money import Costs
-from rlfa.trainers.offline_gate import OfflineResult, compare_offline
+from rlfa.trainers.offline_gate import OfflineResult, compare_offline, passes
 from rlfa.trainers.record import record_of
-from rlfa.trainers.starts import trained_ways
+from rlfa.trainers.starts import How, trained_ways
 from rlfa.trainers.training import TrainingError, keep
 
 
@@ -65,8 +65,9 @@ class _Judged(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def fulfil(service: Service, order: Order) -> Delivery:
-    """Train, save, and compare with the incumbent on the newest matured days, which the training didn't see.
+    """Train, compare with the incumbent on the newest matured days, which the training didn't see, and save.
 
+    With `[trainers] refit` what passes the gate is trained once more, these days included.
     A training that fails is a delivery without an agent.
     """
     try:
@@ -81,20 +82,26 @@ def failure(order: Order, error: str) -> Delivery:
 
 
 def _deliver(service: Service, order: Order) -> Delivery:
-    gate_days = service.settings.trainers.gate_days
+    trainers, margin = service.settings.trainers, service.settings.free_agency.scout.gate_margin
     part = part_of(service.spec, order.segment)
-    agents = trained_ways(service, order.genome, order.incumbent, order.days[:-gate_days], part)
-    judged = dict(zip(agents, _judge(service, order.days[-gate_days:], list(agents.values()), order), strict=True))
+    agents = trained_ways(service, order.genome, order.incumbent, order.days[: -trainers.gate_days], part)
+    found = _judge(service, order.days[-trainers.gate_days :], list(agents.values()), order)
+    judged = dict(zip(agents, found, strict=True))
     best = min(agents, key=lambda how: judged[how].rank)
-    ref = keep(agents[best], service.agents)
+    agent, offline = agents[best], judged[best].offline
+    again: dict[How, Agent] = {}
+    if trainers.refit and passes(offline, margin):
+        again = trained_ways(service, order.genome, order.incumbent, order.days, part, only=best)
+        agent = again.get(best, agent)
+    ref = keep(agent, service.agents)
     losses = {f"loss_{how}": judged[how].offline.loss_candidate for how in agents if len(agents) > 1}
     candidate = Candidate(
         slot=order.slot,
         family=order.family,
         request=order.request,
-        agent=AgentId(agents[best].id),
-        offline=judged[best].offline,
-        trained=record_of(agents[best].card, agents[best].genome.deltas if best == "deltas" else 0, **losses),
+        agent=AgentId(agent.id),
+        offline=offline,
+        trained=record_of(agent.card, agent.genome.deltas if best == "deltas" else 0, refitted=bool(again), **losses),
     )
     return Delivery(candidate=candidate, ref=ref)
 

@@ -26,6 +26,8 @@ class TrainingRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     loss_cold: float | None = None
     loss_deltas: float | None = None
     """Likewise of the one that only trains low-rank changes of the incumbent; None where there was none."""
+    refitted: bool = False
+    """Trained once more after the offline gate, with its days."""
 
 
 def record_of(
@@ -35,6 +37,7 @@ def record_of(
     loss_warm: float | None = None,
     loss_cold: float | None = None,
     loss_deltas: float | None = None,
+    refitted: bool = False,
 ) -> TrainingRecord:
     """What a card says, and how the starts compared."""
     return TrainingRecord(
@@ -47,13 +50,15 @@ def record_of(
         loss_warm=loss_warm,
         loss_cold=loss_cold,
         loss_deltas=loss_deltas,
+        refitted=refitted,
     )
 
 
 def explain(record: TrainingRecord) -> str:
     """A record in a sentence."""
     days = f"{np.datetime64(int(record.day_from), 'D')} to {np.datetime64(int(record.day_to), 'D')}"
-    seen = f"trained on {days}, {record.rows} transactions, {record.frauds} frauds"
+    again = ", the offline gate's days among them" if record.refitted else ""
+    seen = f"trained on {days}, {record.rows} transactions, {record.frauds} frauds{again}"
     compared = [
         f"{loss:.2f} {how}"
         for loss, how in (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -25,7 +25,7 @@ How = Literal["cold", "warm", "deltas"]
 
 
 def trained_ways(
-    service: Service, genome: Genome, against: AgentRef, days: Sequence[Day], part: Part
+    service: Service, genome: Genome, against: AgentRef, days: Sequence[Day], part: Part, only: How | None = None
 ) -> dict[How, Agent]:
     """An agent by each way of starting that the settings ask for and the incumbent allows.
 
@@ -37,22 +37,23 @@ def trained_ways(
         against: the incumbent.
         days: to train on, ascending.
         part: of the stream.
+        only: this way, and no other.
 
     Raises:
         TrainingError: no day, or no fraud among them.
     """
     trainers = service.settings.trainers
     rows = rows_of(service.outcomes, days, part)
-    agents: dict[How, Agent] = {"cold": _trained(service, plain(genome), rows)}
+    ways: dict[How, Callable[[], Agent]] = {"cold": lambda: _trained(service, plain(genome), rows)}
     incumbent = _incumbent(genome, against, rows)
     if incumbent is not None and trainers.warm_start:
-        agents["warm"] = _trained(service, incumbent.genome, rows, incumbent)
+        ways["warm"] = lambda: _trained(service, incumbent.genome, rows, incumbent)
     if incumbent is not None and trainers.deltas:
         newest = rows.since(Day(int(days[-1]) - trainers.delta_days + 1))
         if newest.fraud.any():
             changed = incumbent.genome if incumbent.genome.deltas else _with_deltas(service, genome)
-            agents["deltas"] = _trained(service, changed, newest, incumbent, frozen=True)
-    return agents
+            ways["deltas"] = lambda: _trained(service, changed, newest, incumbent, frozen=True)
+    return {how: train() for how, train in ways.items() if only in (None, how)}
 
 
 def _incumbent(genome: Genome, against: AgentRef, rows: TrainingSet) -> Agent | None:

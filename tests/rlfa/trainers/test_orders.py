@@ -66,6 +66,28 @@ def test_there_is_but_one_training_without_weights_that_fit(tmp_path: Path, why:
     assert (candidate.trained.warm_start, candidate.trained.loss_warm, candidate.trained.loss_cold) == ("", None, None)
 
 
+def test_what_passes_the_gate_is_trained_once_more_with_its_days(tmp_path: Path) -> None:
+    here = service(tmp_path, "refit = true")
+    live(here.outcomes, OLD, sign=-1.0)
+    old = incumbent(here, OLD)
+    live(here.outcomes, NEW)
+    candidate = fulfil(here, order(here, old, NEW, "other")).candidate
+    assert candidate.trained is not None
+    assert candidate.offline is not None
+    assert (candidate.trained.day_to, candidate.trained.rows, candidate.trained.refitted) == (113, 3200, True)
+    assert (candidate.offline.day_from, candidate.offline.day_to) == (112, 113)
+
+
+def test_what_fails_at_the_gate_is_not_trained_again(tmp_path: Path) -> None:
+    here = service(tmp_path, "refit = true")
+    live(here.outcomes, NEW)
+    old = incumbent(here, NEW)
+    live(here.outcomes, NEW[:-2], sign=-1.0)
+    candidate = fulfil(here, order(here, old, NEW, "other")).candidate
+    assert candidate.trained is not None
+    assert (candidate.trained.day_to, candidate.trained.refitted) == (111, False)
+
+
 def test_same_order_gives_the_same_delivery(tmp_path: Path) -> None:
     here = service(tmp_path)
     live(here.outcomes, [*OLD, *NEW])
