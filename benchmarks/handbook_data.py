@@ -17,10 +17,16 @@ START_MS = 1_522_540_800_000  # 2018-04-01
 LABEL_DELAY_DAYS = 7
 BATCH = 2048
 LATENESS_MS = 8 * DAY_MS
+CENT = 0.01
 SPEC = WindowSpec(
     windows=("1d", "7d", "30d"),
     label_delay=f"{LABEL_DELAY_DAYS}d",
     entities={"customer": ("count", "mean"), "terminal": ("delayed_count", "fraud_share")},
+)
+EXTENDED = WindowSpec(
+    windows=SPEC.windows,
+    label_delay=SPEC.label_delay,
+    entities={"customer": ("count", "mean"), "terminal": ("mean", "delayed_count", "fraud_share")},
 )
 ENTITIES = ("customer", "terminal")
 
@@ -131,6 +137,28 @@ def model_inputs(table: Table, windows: NDArray[np.float64]) -> NDArray[np.float
     weekend = (table.event_time[:n] // DAY_MS + 3) % 7 >= 5
     night = (table.event_time[:n] % DAY_MS) // 3_600_000 <= 6
     return np.column_stack([table.amount[:n], weekend, night, windows]).astype(np.float32)
+
+
+def derived(names: tuple[str, ...], x: NDArray[np.float32]) -> dict[str, NDArray[np.float64]]:
+    """What else the same windows say: the amount beside its usual, and how many of a terminal's frauds are how old.
+
+    Args:
+        names: of the columns, those of `EXTENDED` among them.
+        x: float32[n, d].
+    """
+
+    def column(name: str) -> NDArray[np.float64]:
+        return x[:, names.index(name)].astype(np.float64)
+
+    seen = {w: column(f"terminal_delayed_count_{w}") for w in SPEC.windows}
+    frauds = {w: seen[w] * column(f"terminal_fraud_share_{w}") for w in SPEC.windows}
+    usual = ("customer_mean_7d", "customer_mean_30d", "terminal_mean_30d")
+    return {
+        **{f"amount_to_{mean}": column("amount") / np.maximum(column(mean), CENT) for mean in usual},
+        "customer_count_1d_to_30d": column("customer_count_1d") / column("customer_count_30d"),
+        **{f"terminal_frauds_{w}": frauds[w] for w in SPEC.windows},
+        "terminal_fraud_share_before_7d": (frauds["30d"] - frauds["7d"]) / np.maximum(seen["30d"] - seen["7d"], 1.0),
+    }
 
 
 def protocol(table: Table, train_from: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.drift.history import History
 
@@ -32,6 +36,14 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     moves: dict[str, int] = {}
     rows: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """One fit's scores float64[n], and the seconds of one core that it took with them."""
+
+    score: NDArray[np.float64]
+    seconds: float
 
 
 @dataclass(slots=True)
@@ -66,8 +78,7 @@ class Cache:
 
     def get(self, stream: str, method: str, measure: Callable[[], Measured]) -> Measured:
         """From the folder, else measured now and kept."""
-        key = hashlib.sha256(f"{stream}/{method}/{self.seed}".encode()).hexdigest()[:16]
-        path = self.folder / f"{key}.json"
+        path = self._path(stream, method, "json")
         if path.exists():
             return msgspec.json.decode(path.read_bytes(), type=Measured)
         found = measure()
@@ -78,6 +89,24 @@ class Cache:
 
     def find(self, stream: str, method: str) -> Measured | None:
         """From the folder alone."""
-        key = hashlib.sha256(f"{stream}/{method}/{self.seed}".encode()).hexdigest()[:16]
-        path = self.folder / f"{key}.json"
+        path = self._path(stream, method, "json")
         return msgspec.json.decode(path.read_bytes(), type=Measured) if path.exists() else None
+
+    def scores(self, stream: str, method: str, score: Callable[[], NDArray[np.float64]]) -> Scored:
+        """A method's scores of a stream, from the folder, else made now and kept."""
+        path = self._path(stream, method, "npz")
+        if not path.exists():
+            begin = time.process_time()
+            made = score()
+            seconds = time.process_time() - begin
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=self.folder, delete=False) as file:  # whole or not at all
+                np.savez(file, score=made, seconds=seconds)
+            Path(file.name).replace(path)
+            print(f"{stream}: {method}: {seconds:.1f} s", flush=True)
+        with np.load(path) as kept:
+            return Scored(kept["score"], float(kept["seconds"]))
+
+    def _path(self, stream: str, method: str, ending: str) -> Path:
+        key = hashlib.sha256(f"{stream}/{method}/{self.seed}".encode()).hexdigest()[:16]
+        return self.folder / f"{key}.{ending}"
