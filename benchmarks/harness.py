@@ -79,9 +79,9 @@ class Report:
         comparison, bound = wanted.split()
         self.claims.append(Claim(name, value, wanted, COMPARISONS[comparison](value, float(bound))))
 
-    def uses(self, path: Path) -> Path:
-        """Record the checksum of a data file, and hand the path back."""
-        self.data[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
+    def uses(self, path: Path, name: str = "") -> Path:
+        """Record the checksum of a data file under its own or another name, and hand the path back."""
+        self.data[name or path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
         return path
 
     def finish(self) -> None:

@@ -53,10 +53,10 @@ def ucsd_fico(folder: Path) -> History:
     )
 
 
-def handbook(folder: Path) -> History:
-    """Simulated: the published protocol's inputs, over 125 of its 183 days."""
+def handbook(folder: Path, days: int = HANDBOOK_DAYS) -> History:
+    """Simulated: the published protocol's inputs, over 125 of its 183 days unless more are wanted."""
     table = handbook_data.read(folder / "transactions.parquet", ties_as_published=False)
-    n = int(np.searchsorted(table.day, HANDBOOK_DAYS))
+    n = int(np.searchsorted(table.day, days))
     event_time, amount, fraud = table.event_time[:n], table.amount[:n], table.fraud[:n]
     ids = {"customer": table.customer[:n], "terminal": table.terminal[:n]}
     windows, values, entities = with_windows(handbook_data.SPEC, ids, event_time, amount, fraud, DELAY_DAYS)
