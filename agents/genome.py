@@ -125,6 +125,8 @@ class Genome(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """Train again on the whole window for as many passes as were best: the newest fraud is in the newest days."""
     features: tuple[str, ...] = ()
     """Features to use; all when empty."""
+    trend_max: Annotated[float, Meta(gt=0, le=1)] = 1.0
+    """Numeric features whose rank correlation with time is beyond it are left out; 1 keeps all."""
     seed: Annotated[int, Meta(ge=0)] = 0
     """Of initialisation, sampling and dropout."""
 

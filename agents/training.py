@@ -18,9 +18,10 @@ from torch import Tensor
 from agents.averaging import WeightAverage
 from agents.boosting import grow
 from agents.calibration import Calibration, Kind, fit_calibration
+from agents.columns import chosen, steady
 from agents.costs import cost_weights, refuse_unfit_costs
 from agents.data_card import DataCard
-from agents.errors import GenomeError, TrainingDataError
+from agents.errors import TrainingDataError
 from agents.forest import TREES, Forest
 from agents.gate_metrics import gate_metrics
 from agents.gates.task_aware import task_at
@@ -80,6 +81,9 @@ def train(
     rows, from the logits of trees that have not seen these, as they will not have seen what is to come. The newer
     half stops and calibrates.
 
+    Numeric features that follow time more closely than the genome's `trend_max` are left out: the card's
+    `feature_names` are those that the agent uses.
+
     Args:
         genome: the recipe.
         x: float32[n, d]; NaN is missing, 0 in a category's column too.
@@ -101,8 +105,9 @@ def train(
             them, or a start that doesn't fit.
         GenomeError: the genome names features that aren't there, or a task that is no category.
     """
-    x, names = _chosen(genome, x, tuple(feature_names))
+    x, names = chosen(genome, x, tuple(feature_names))
     _refuse_hopeless(x, y, names)
+    x, names = steady(genome, x, y, event_time, names, categorical, warm_start.feature_names if warm_start else ())
     start = None if warm_start is None else Start(warm_start, frozen)
     if start is not None:
         refuse_unfit_start(start, genome, names, categorical)
@@ -353,17 +358,6 @@ def _metrics(logits: NDArray[np.floating], fraud: NDArray[np.bool_]) -> dict[str
         "auc": auc(fraud, score),
         "calibration_error": calibration_error(fraud, score),
     }
-
-
-def _chosen(genome: Genome, x: Features, names: tuple[str, ...]) -> tuple[Features, tuple[str, ...]]:
-    if x.ndim != 2 or x.shape[1] != len(names):
-        raise TrainingDataError("features", f"shape {x.shape}", f"a matrix with {len(names)} named columns")
-    if not genome.features:
-        return x, names
-    missing = sorted(set(genome.features) - set(names))
-    if missing:
-        raise GenomeError("genome.features", missing, f"some of {sorted(names)}")
-    return x[:, [names.index(n) for n in genome.features]], genome.features
 
 
 def _refuse_hopeless(x: Features, y: NDArray[np.bool_], names: tuple[str, ...]) -> None:

@@ -24,7 +24,7 @@ from rich.table import Table
 RESULTS = Path(__file__).parent / "results"
 LIBRARIES = (
     "confluent-kafka", "kafka-python", "lightgbm", "matplotlib", "msgspec", "noida-db", "numba", "numpy",
-    "pyarrow", "ray", "river", "scikit-learn", "torch", "xgboost-cpu",
+    "pyarrow", "ray", "river", "scikit-learn", "tabm", "torch", "xgboost-cpu",
 )  # fmt: skip
 COMPARISONS: dict[str, Callable[[float, float], bool]] = {">=": ge, "<=": le, "==": eq, ">": gt, "<": lt}
 

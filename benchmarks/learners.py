@@ -123,8 +123,9 @@ BOOSTED = Genome(
     shrinkage=0.05,
     feature_share=0.8,
     genuine_per_fraud=30,
+    trend_max=0.9,
 )
-MIXED = Genome(members=2, genuine_per_fraud=30)
+MIXED = Genome(members=2, genuine_per_fraud=30, trend_max=0.9)
 TREES = Learner(
     name="RLFA, trees",
     choices={
