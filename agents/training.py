@@ -361,8 +361,10 @@ def _metrics(logits: NDArray[np.floating], fraud: NDArray[np.bool_]) -> dict[str
 
 
 def _refuse_hopeless(x: Features, y: NDArray[np.bool_], names: tuple[str, ...]) -> None:
-    if not names or len(x) != len(y):
-        raise TrainingDataError("rows", f"{len(x)} features and {len(y)} labels", "as many of each, and a feature")
+    if not names:
+        raise TrainingDataError("features", "none", "at least one")
+    if len(x) != len(y):
+        raise TrainingDataError("rows", f"{len(x)} rows of features and {len(y)} labels", "as many of each")
     if not y.any() or y.all():
         raise TrainingDataError("labels", f"{int(y.sum())} frauds of {len(y)}", "at least one of each class")
 

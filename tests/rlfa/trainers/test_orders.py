@@ -5,11 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from agents.weights import load_agent, read_card
 from rlfa.config import load_service
 from rlfa.errors import ConfigError
+from rlfa.lineup.slots import Day
+from rlfa.outcomes import log
 from rlfa.trainers.orders import fulfil
 from rlfa.trainers.record import explain
 from tests.rlfa.trainers.history import incumbent, live, order, service
@@ -101,6 +105,26 @@ def test_training_without_a_day_is_a_delivery_without_an_agent(tmp_path: Path) -
     delivery = fulfil(here, order(here, incumbent(here, OLD), NEW[:2]))
     assert (delivery.candidate.agent, delivery.ref) == ("", None)
     assert delivery.candidate.error == "training: found no closed day, allowed: at least one"
+
+
+@pytest.mark.parametrize(
+    ("fraud", "error"),
+    [
+        (False, "training: found no fraud in 6 days, allowed: at least one"),
+        (True, "labels: found 240 frauds of 240, allowed: at least one of each class"),
+    ],
+)
+def test_training_on_one_class_is_a_delivery_with_one_line(tmp_path: Path, fraud: bool, error: str) -> None:
+    here = service(tmp_path)
+    live(here.outcomes, [*OLD, *NEW], rows=40)
+    old = incumbent(here, OLD)
+    for day in NEW:
+        path = log.path_of(here.outcomes, Day(day))
+        table = pq.read_table(path)
+        at = table.column_names.index("label")
+        pq.write_table(table.set_column(at, "label", pa.array([fraud] * len(table))), path)
+    delivery = fulfil(here, order(here, old, NEW))
+    assert (delivery.candidate.agent, delivery.candidate.error, delivery.ref) == ("", error, None)
 
 
 def test_a_genome_that_learns_by_costs_gets_the_users(tmp_path: Path) -> None:
