@@ -21,7 +21,8 @@ from rlfa.lineup.segments import fields_of
 from rlfa.lineup.slots import Day
 from rlfa.lineup.wording import Wording
 from rlfa.outcomes.audit import Audit
-from rlfa.outcomes.explain import Budgeted, ExplainError, Explanation, Ruling, explain, find
+from rlfa.outcomes.explain import Budgeted, Explanation, Ruling, explain
+from rlfa.outcomes.kept import ExplainError, find
 from rlfa.store.agents import Agents, ref_of
 from rlfa.store.database import Store
 from rlfa.store.ledger import Ledger

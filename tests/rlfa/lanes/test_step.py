@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
+import msgspec
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -89,10 +90,15 @@ def intake() -> Intake:
 
 
 @pytest.fixture(scope="module")
-def batch(intake: Intake) -> Absorbed:
+def sent() -> list[Record]:
     day = next(iter(chunks(Simulator(demo_scenario().scaled(400), seed=3), 0, 1))).transactions
-    sent = zip(day.time[:ROWS].tolist(), day.key, day.value, strict=False)
-    return intake.absorb([Record("transactions", 0, i, at, key, value) for i, (at, key, value) in enumerate(sent)], [])
+    rows = zip(day.time[:ROWS].tolist(), day.key, day.value, strict=False)
+    return [Record("transactions", 0, i, at, key, value) for i, (at, key, value) in enumerate(rows)]
+
+
+@pytest.fixture(scope="module")
+def batch(intake: Intake, sent: list[Record]) -> Absorbed:
+    return intake.absorb(sent, [])
 
 
 def decided(batch: Absorbed, intake: Intake, lineup: Lineup, *away: AgentId) -> Decided:
@@ -142,6 +148,32 @@ def test_an_alerts_record_has_its_reasons_and_gates_and_adds_up(
         assert all(reason.text.startswith("amount ") for reason in told.reasons)
         assert told.logit == pytest.approx(np.log(decision.score / (1 - decision.score)))
         assert told.gates == {agent: Spoken(expert=1, weights=(0.25, 0.75)) for agent in decision.agents}
+
+
+class Talkative(Fixed):
+    """Another five features speak for each transaction."""
+
+    def reasons(
+        self, agents: Sequence[AgentId], weights: NDArray[np.float64], features: NDArray[np.float32]
+    ) -> Reasoning:
+        found = Reasoning.none(features)
+        found.contributions[:] = np.random.default_rng(0).random(features.shape)
+        return Reasoning(found.contributions, np.ones(features.shape[1], np.float32), {})
+
+
+def test_reasons_name_no_transaction_card_customer_or_terminal(
+    batch: Absorbed, sent: list[Record], intake: Intake
+) -> None:
+    made = decide(
+        batch, STREAM, intake.feature_names, LINEUP, Talkative(), Costs(), ExplorationRules(), NO_BUDGET, now=5
+    )
+    reasons = [reason for decision in made.decisions for reason in decision.reasons]
+    texts = [reason.text for reason in reasons]
+    assert {reason.feature for reason in reasons} == set(intake.feature_names)
+    fields = [msgspec.json.decode(record.value or b"") for record in sent]
+    ids = {str(of[name]) for of in fields for name in ("tx_id", "card_id", "customer_id", "terminal_id", "device_id")}
+    assert len(ids) > ROWS
+    assert not [text for text in texts if any(one in text for one in ids)]
 
 
 def test_an_agent_that_gave_no_score_gives_no_reason(batch: Absorbed, intake: Intake) -> None:

@@ -35,8 +35,8 @@ from rlfa.lineup.voting import drawn as drawn_for_trial
 from rlfa.lineup.wording import Wording
 from rlfa.outcomes import journal, log
 from rlfa.outcomes.audit import audit_of, decode, encode, speaking
-from rlfa.outcomes.explain import ExplainError, Kept, find
 from rlfa.outcomes.journal import Columns, DecisionRows, Journal
+from rlfa.outcomes.kept import ExplainError, Kept, find
 from rlfa.rewards.money import Costs
 from rlfa.store.database import Store
 from rlfa.store.ledger import Ledger, entries_of
