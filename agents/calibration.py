@@ -18,6 +18,7 @@ Float = TypeVar("Float", np.float32, np.float64)
 Wide = NDArray[np.float64]
 
 SIMPLEST_FIRST: tuple[Kind, ...] = ("steady", "temperature", "platt", "beta", "isotonic")
+# Platt's smoothed targets bear ten: from there on it loses far less than a temperature where the base rate is wrong.
 FRAUDS_MIN: Mapping[Kind, int] = {"steady": 10, "temperature": 10, "platt": 10, "beta": 200, "isotonic": 1000}
 GENUINE_MIN = 10
 SLOPE_BOUNDS = (0.2, 5.0)

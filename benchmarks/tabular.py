@@ -47,6 +47,7 @@ GATES: dict[str, dict[str, object]] = {
     "top-2": {"gate": "top_k", "top_k": 2},
     "Gumbel": {"gate": "gumbel"},
     "GRKAN": {"gate": "grkan"},
+    "GRKAN, radial": {"gate": "grkan", "gate_basis": "rbf"},
     "threshold": {"gate": "threshold"},
     "threshold, adapters": {"gate": "threshold", "expert": "adapters", "hidden": HIDDEN * EXPERTS},
 }

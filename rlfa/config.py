@@ -114,7 +114,7 @@ class TrainerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     cheap, and at first it is the incumbent. Kept where it loses less; 0: never."""
     delta_rank: Annotated[int, Meta(ge=1, le=256)] = 4
     """Rank of each of them."""
-    delta_days: Annotated[int, Meta(ge=2, le=3650)] = 7
+    delta_days: Annotated[int, Meta(ge=2, le=3650)] = 14
     """Newest matured days that they learn from."""
 
 

@@ -364,3 +364,19 @@ def test_a_grkan_gate_follows_a_wave_that_a_linear_gate_cannot(basis: str) -> No
         return float(loss.detach())
 
     assert error(GrkanGate(1, 2, "identity", 16, basis, normalised=False)) < 0.5 * error(SoftmaxGate(1, 2, "identity"))
+
+
+def test_rows_that_need_several_experts_get_more_of_them() -> None:
+    generator = torch.Generator().manual_seed(3)
+    x = torch.randn(1500, 2, generator=generator)
+    hard = x[:, 0] > 0
+    said = torch.randn(1500, 4, generator=generator)
+    target = torch.where(hard, said[:, 1:].mean(dim=1), said[:, 0])  # one expert is right, or three on average
+    gate = ThresholdGate(2, 4, "identity", share=1.0)
+    optimiser = torch.optim.Adam(gate.parameters(), lr=0.05)
+    for _ in range(200):
+        optimiser.zero_grad()
+        ((gate(x).exp() * said).sum(dim=1) - target).square().mean().backward()
+        optimiser.step()
+    active = (gate(x) > -torch.inf).sum(dim=1).float()
+    assert float(active[hard].mean()) > float(active[~hard].mean()) + 1.0
