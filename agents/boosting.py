@@ -9,18 +9,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.booster_text import trees_of
 from agents.errors import GenomeError
 from agents.forest import Forest, joined
 from agents.genome import Genome
 from agents.inputs import Features, InputStats
 from agents.thinning import thinned
+from agents.tree import place
 
 DAY_MS = 86_400_000
-LEAST, LARGEST = np.finfo(np.float32).min, np.finfo(np.float32).max
 FRAUDS_MIN = 40  # an expert with a short memory looks back until it has seen as many
 SMOOTHING = 20.0  # rows at the base rate that every category begins with
 BLOCKS = 5  # stretches of time; a training row's rate comes from the other four
-DEFAULT_LEFT, MISSING_IS_NAN = 2, 8  # bits of LightGBM's decision_type; NaN as 0 unless the second is set
 
 
 def grow(
@@ -131,32 +131,5 @@ def _log_odds(frauds: NDArray[np.float64], seen: NDArray[np.float64], base: floa
 
 def _take_over(forest: Forest, expert: int, text: str, shift: float) -> None:
     """One booster's trees into the arrays, from LightGBM's text format."""
-    trees = text.split("end of trees", maxsplit=1)[0].split("\nTree=")[1:]
-    for r, tree in enumerate(trees):
-        lines = dict(line.split("=", 1) for line in tree.splitlines() if "=" in line)
-        added = shift if r == 0 else 0.0
-        _take_tree(forest, (expert, r), {k: np.array(v.split(), np.float64) for k, v in lines.items()}, added)
-
-
-def _take_tree(forest: Forest, at: tuple[int, int], tree: dict[str, NDArray[np.float64]], added: float) -> None:
-    value = tree["leaf_value"] + added
-    forest.value[at][: len(value)] = value
-    if len(value) == 1:
-        return
-    splits = slice(0, len(value) - 1)
-    flags, threshold = tree["decision_type"].astype(int), tree["threshold"]
-    forest.feature[at][splits] = tree["split_feature"]
-    forest.threshold[at][splits] = _not_above(threshold)
-    forest.left[at][splits], forest.right[at][splits] = tree["left_child"], tree["right_child"]
-    # Where training saw nothing missing, LightGBM takes a missing value for 0.
-    forest.missing_left[at][splits] = np.where(flags & MISSING_IS_NAN, flags & DEFAULT_LEFT > 0, threshold >= 0)
-
-
-def _not_above(threshold: NDArray[np.float64]) -> NDArray[np.float32]:
-    """The largest float32 up to each: float32 rows then go the same way as against the float64.
-
-    Where only what is missing is told apart, LightGBM's threshold is infinity or close to it: every number is below
-    the largest float32 as well, and weights stay finite.
-    """
-    near = np.clip(threshold, LEAST, LARGEST).astype(np.float32)
-    return np.where(near.astype(np.float64) > threshold, np.nextafter(near, np.float32(-np.inf)), near)
+    for r, tree in enumerate(trees_of(text)):
+        place(forest, (expert, r), tree, shift if r == 0 else 0.0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from agents.inputs import Features, InputStats
 
 PREFIX = "trees."
 TREES = "trees"  # the expert that is made of them
+SET = 2  # in `missing_left`: a split over a category
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,17 +24,19 @@ class Forest:
     """Boosters of e experts, r trees each, with s splits and s + 1 leaves at most; f columns.
 
     Columns are the numeric features as they are, then each category's share of fraud, then how often it was seen:
-    categories enter as counts and rates only. Unused splits send every row to leaf 0.
+    categories enter as counts and rates only. In trees from outside a category may be split into sets of codes: there
+    the rows of its codes' embeddings follow. Unused splits send every row to leaf 0.
 
     Attributes:
         feature: int32[e, r, s], column of a split.
         threshold: float32[e, r, s]; up to it a row goes left.
         left: int16[e, r, s], a later split, or `~leaf`.
         right: int16[e, r, s], the same.
-        missing_left: uint8[e, r, s], 1 where a missing value goes left.
+        missing_left: uint8[e, r, s], 1 where a missing value goes left, 2 where the threshold is the number of a set.
         value: float32[e, r, s + 1], of the leaves.
         rates: per categorical feature float32[known + 2], log odds of fraud of each of its rows.
         counts: per categorical feature float32[known + 2], log of how often each of its rows was seen.
+        sets: uint8[sets, rows], 1 where a category's row goes left; none in trees that were grown here.
     """
 
     feature: NDArray[np.int32]
@@ -44,9 +47,10 @@ class Forest:
     value: NDArray[np.float32]
     rates: tuple[NDArray[np.float32], ...] = ()
     counts: tuple[NDArray[np.float32], ...] = ()
+    sets: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, 0), np.uint8))
 
     @classmethod
-    def blank(cls, genome: Genome, codes: Sequence[int]) -> Forest:
+    def blank(cls, genome: Genome, codes: Sequence[int], sets: int = 0) -> Forest:
         """Trees of one leaf with the value 0, in the shapes that a genome's have; codes known per category."""
         shape = (genome.experts, genome.rounds, genome.leaves - 1)
         return cls(
@@ -58,6 +62,7 @@ class Forest:
             value=np.zeros((*shape[:2], genome.leaves), np.float32),
             rates=tuple(np.zeros(known + 2, np.float32) for known in codes),
             counts=tuple(np.zeros(known + 2, np.float32) for known in codes),
+            sets=np.zeros((sets, max(codes, default=0) + 2 if sets else 0), np.uint8),
         )
 
     def fits(self, inputs: InputStats) -> bool:
@@ -67,8 +72,15 @@ class Forest:
             bool(((child > splits) & (child <= splits[-1]) | (child < 0) & (~child <= len(splits))).all())
             for child in (self.left, self.right)
         )
-        columns = len(inputs.numeric) + 2 * len(inputs.categorical)
-        return leads_on and bool(((self.feature >= 0) & (self.feature < columns)).all())
+        over_sets = self.missing_left == SET
+        numbers = self.threshold[over_sets]
+        q, c = len(inputs.numeric), len(inputs.categorical)
+        first, last = np.where(over_sets, q + 2 * c, 0), np.where(over_sets, q + 3 * c, q + 2 * c)
+        return (
+            leads_on
+            and bool(((self.feature >= first) & (self.feature < last)).all())
+            and bool(((numbers >= 0) & (numbers < len(self.sets)) & (numbers == numbers.astype(np.int64))).all())
+        )
 
     def logits(self, inputs: InputStats, x: Features) -> NDArray[np.float32]:
         """float32[n, d] to each expert's logit float32[n, e]."""
@@ -81,12 +93,13 @@ class Forest:
         rows = inputs.rows(x).numpy()
         rates = [known[rows[:, i]] for i, known in enumerate(self.rates)]
         counts = [known[rows[:, i]] for i, known in enumerate(self.counts)]
-        return joined(inputs, x, rates + counts)
+        split = list(rows.astype(np.float32).T) if len(self.sets) else []
+        return joined(inputs, x, rates + counts + split)
 
     def tensors(self) -> dict[str, Tensor]:
         """For the weights' file."""
         arrays = {f.name: getattr(self, f.name) for f in fields(self)}
-        each = {k: v for k, v in arrays.items() if not isinstance(v, tuple)}
+        each = {k: v for k, v in arrays.items() if not isinstance(v, tuple) and v.size}
         tables = {f"{k}.{i}": known for k in ("rates", "counts") for i, known in enumerate(arrays[k])}
         return {f"{PREFIX}{k}": torch.from_numpy(np.ascontiguousarray(v)) for k, v in {**each, **tables}.items()}
 
@@ -103,7 +116,7 @@ class Forest:
         return cls(**found, **tables)  # type: ignore[arg-type]  # names and dtypes were compared with a blank one's
 
     def _walk(self) -> tuple[NDArray[np.generic], ...]:
-        return self.feature, self.threshold, self.left, self.right, self.missing_left
+        return self.feature, self.threshold, self.left, self.right, self.missing_left, self.sets
 
 
 def joined(inputs: InputStats, x: Features, of_categories: Sequence[NDArray[np.float32]]) -> Features:

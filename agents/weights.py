@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -16,6 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
+from agents import graph
 from agents.calibration import PREFIX as CALIBRATION
 from agents.calibration import Calibration
 from agents.data_card import DataCard
@@ -23,6 +25,7 @@ from agents.errors import GenomeError, WeightsError
 from agents.forest import TREES, Forest
 from agents.gates.task_aware import task_at
 from agents.genome import Genome
+from agents.graph import GraphAgent
 from agents.inputs import InputStats
 from agents.mixture import Committee
 from agents.model import Agent
@@ -36,14 +39,14 @@ _FILE_BYTES_MAX = 8 * PARAMETERS_MAX + HEADER_BYTES_MAX  # int64 and float64 are
 T = TypeVar("T", bound=msgspec.Struct)
 
 
-def save_agent(agent: Agent, folder: Path) -> str:
+def save_agent(agent: Agent | GraphAgent, folder: Path) -> str:
     """Write an agent into its folder.
 
     Returns:
         SHA-256 of the weights' file, hex.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    data = save(all_tensors(agent))
+    data = save(all_tensors(agent) if isinstance(agent, Agent) else agent.tensors())
     (folder / GENOME).write_bytes(msgspec.json.format(msgspec.json.encode(agent.genome), indent=2))
     (folder / CARD).write_bytes(msgspec.json.format(msgspec.json.encode(agent.card), indent=2))
     partial = folder / f"{WEIGHTS}.partial"
@@ -62,6 +65,37 @@ def load_agent(folder: Path, checksum: str | None) -> Agent:
     Raises:
         WeightsError: a file is missing or unreadable; the checksum, a name, a shape or a value is wrong.
     """
+    parts = _read(folder, checksum)
+    if graph.MODEL in parts.tensors:
+        raise WeightsError(str(parts.path), "an ONNX graph from another library", "a mixture that was trained here")
+    return _agent(parts)
+
+
+def load_scorer(folder: Path, checksum: str | None) -> Agent | GraphAgent:
+    """Read back whatever scores: an agent, or a graph that was brought from another library.
+
+    Args:
+        folder: that `save_agent` wrote.
+        checksum: what the weights must hash to; None trusts the file.
+
+    Raises:
+        WeightsError: as `load_agent`, or a graph that isn't allowed.
+    """
+    parts = _read(folder, checksum)
+    return _graph_agent(parts) if graph.MODEL in parts.tensors else _agent(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What an agent's folder holds: tensors by name, and the path of their file."""
+
+    path: Path
+    genome: Genome
+    card: DataCard
+    tensors: Mapping[str, Tensor]
+
+
+def _read(folder: Path, checksum: str | None) -> _Parts:
     path = folder / WEIGHTS
     refuse_giant(path)
     data = _bytes(path, _FILE_BYTES_MAX)
@@ -70,30 +104,53 @@ def load_agent(folder: Path, checksum: str | None) -> Agent:
         raise WeightsError(str(path), f"checksum {found}", checksum)
     genome, card = _json(folder / GENOME, Genome), _json(folder / CARD, DataCard)
     try:
-        tensors = load(data)
+        return _Parts(path, genome, card, load(data))
     except SafetensorError as error:
         raise WeightsError(str(path), error, "a safetensors file") from error
+
+
+def _agent(parts: _Parts) -> Agent:
+    path, genome, card, tensors = parts.path, parts.genome, parts.card, parts.tensors
     try:
         task = task_at(genome, card.categorical)
     except GenomeError as error:
-        raise WeightsError(str(folder / GENOME), error, "a genome that fits its data card") from error
-    _refuse_unfit(tensors, expected_tensors(genome, card, tensors), path)
-    inputs = InputStats.of(tensors)
-    if not inputs.fits(len(card.feature_names)):
-        raise WeightsError(f"{path} inputs", "columns, edges or codes out of order", "those of its features")
+        raise WeightsError(str(path.parent / GENOME), error, "a genome that fits its data card") from error
+    inputs, calibration = _checked(parts, expected_tensors(genome, card, tensors))
     network = Committee(genome, torch.from_numpy(inputs.edges), [len(c) + 2 for c in inputs.codes], 0.0, task)
     network.load_state_dict(_network(tensors))
-    calibration = Calibration.of(tensors)
-    if not calibration.fits:
-        raise WeightsError(f"{path} calibration", "slopes or steps that turn the ranking round", "ascending ones")
-    if len(card.typical) not in {0, len(card.feature_names)}:
-        raise WeightsError(f"{folder / CARD} typical", f"{len(card.typical)} values", "one for each feature, or none")
     forest = Forest.of(tensors)
     if forest is not None and not forest.fits(inputs):
         raise WeightsError(f"{path} trees", "splits that lead nowhere or look at no column", "those of grown trees")
     if forest is not None:
         forest.logits(inputs, np.zeros((1, len(inputs.median)), np.float32))  # compiled now, not within a batch
-    return Agent(folder.name, genome, card, inputs, network.eval(), calibration, forest)
+    return Agent(path.parent.name, genome, card, inputs, network.eval(), calibration, forest)
+
+
+def _graph_agent(parts: _Parts) -> GraphAgent:
+    genome, card, tensors = parts.genome, parts.card, parts.tensors
+    wanted = {**graph.expected_tensors(card, tensors), **_expected_calibration(tensors)}
+    inputs, calibration = _checked(parts, wanted)
+    model = tensors[graph.MODEL].numpy().tobytes()
+    graph.refuse_unfit(model, len(card.feature_names))
+    takes_missing, is_margin = (bool(tensors[name]) for name in (graph.MISSING, graph.MARGIN))
+    return GraphAgent(parts.path.parent.name, genome, card, inputs, calibration, model, takes_missing, is_margin)
+
+
+def _checked(parts: _Parts, expected: Mapping[str, Tensor]) -> tuple[InputStats, Calibration]:
+    """Inputs and calibration of tensors that are as they should be."""
+    path, card = parts.path, parts.card
+    _refuse_unfit(parts.tensors, expected, path)
+    inputs = InputStats.of(parts.tensors)
+    if not inputs.fits(len(card.feature_names)):
+        raise WeightsError(f"{path} inputs", "columns, edges or codes out of order", "those of its features")
+    calibration = Calibration.of(parts.tensors)
+    if not calibration.fits:
+        raise WeightsError(f"{path} calibration", "slopes or steps that turn the ranking round", "ascending ones")
+    if len(card.typical) not in {0, len(card.feature_names)}:
+        raise WeightsError(
+            f"{path.parent / CARD} typical", f"{len(card.typical)} values", "one for each feature, or none"
+        )
+    return inputs, calibration
 
 
 def read_card(folder: Path) -> DataCard:
@@ -143,7 +200,8 @@ def all_tensors(agent: Agent) -> dict[str, Tensor]:
 def expected_tensors(genome: Genome, card: DataCard, found: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Names, dtypes and shapes that an agent of this genome and card has; the values mean nothing.
 
-    The only sizes that are taken from the file are those of the tables of known codes, and the calibration's steps.
+    The only sizes that are taken from the file are those of the tables of known codes, how many sets of them
+    trees have, and the calibration's steps.
     """
     d, c = len(card.feature_names), len(card.categorical)
     codes = [found.get(f"inputs.codes.{i}", torch.empty(0)).flatten() for i in range(c)]
@@ -152,10 +210,14 @@ def expected_tensors(genome: Genome, card: DataCard, found: Mapping[str, Tensor]
         sizes = [len(known) + 2 for known in codes]
         network = Committee(genome, torch.empty(inputs.edges.shape), sizes, 0.0, task_at(genome, card.categorical))
     weights = {f"{NETWORK}{k}": v for k, v in network.state_dict().items()}
-    trees = Forest.blank(genome, [len(known) for known in codes]).tensors() if genome.expert == TREES else {}
+    sets = found.get("trees.sets", torch.empty(0, 0)).flatten(1).shape[0]
+    trees = Forest.blank(genome, [len(known) for known in codes], sets).tensors() if genome.expert == TREES else {}
+    return {**weights, **inputs.tensors(), **trees, **_expected_calibration(found)}
+
+
+def _expected_calibration(found: Mapping[str, Tensor]) -> dict[str, Tensor]:
     steps = found.get(f"{CALIBRATION}steps", torch.empty(0))
-    calibration = Calibration(steps=((0.0, 0.0),) * (len(steps) if steps.dim() else 0)).tensors()
-    return {**weights, **inputs.tensors(), **trees, **calibration}
+    return Calibration(steps=((0.0, 0.0),) * (len(steps) if steps.dim() else 0)).tensors()
 
 
 def _network(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from rich.table import Table
 
 from agents.data_card import DataCard
-from agents.weights import CARD, GENOME, WEIGHTS, load_agent
+from agents.weights import CARD, GENOME, WEIGHTS, load_scorer
 from rlfa.cli.agents_explain import explain_agent
 from rlfa.cli.by_hand import By, Reason
 from rlfa.cli.roster import AsJson, Config, Database, console, date_of
@@ -123,11 +123,12 @@ def take_in(
     Raises:
         agents.errors.WeightsError: a file is missing; the checksum, size, a name, a shape or a value is wrong.
         ImportRefusedError: it wants features that the stream doesn't have, or may see some that there aren't.
+        HostError: it gives no score.
         SealError: this machine can't seal it.
     """
     if not service.settings.hosts.unsealed:
         refuse_unavailable()
-    loaded = load_agent(folder, checksum)
+    loaded = load_scorer(folder, checksum)
     here = intake_of(service).feature_names
     _refuse_strange(f"{folder / CARD} feature_names", loaded.feature_names, here)
     _refuse_strange("--feature", visible, loaded.feature_names)
@@ -137,9 +138,9 @@ def take_in(
     home.mkdir(parents=True, exist_ok=True)
     for name in (WEIGHTS, GENOME, CARD):
         shutil.copyfile(folder / name, home / name)
-    load_agent(home, checksum)  # what was copied is what was checked
+    load_scorer(home, checksum)  # what was copied is what was checked
     ref = AgentRef(id=agent, folder=str(home), checksum=checksum)
-    record = stored(ref, loaded.genome.id, time.time_ns() // 1_000_000)
+    record = stored(ref, loaded.genome.id, time.time_ns() // 1_000_000, service.settings.hosts.seal_rules)
     return replace(record, origin="outside", visible=msgspec.json.encode(visible).decode(), added_by=by, why=reason)
 
 

@@ -14,27 +14,32 @@ import numpy as np
 import torch
 
 from agents.data_card import DataCard
-from agents.model import Agent
 from agents.weights import WEIGHTS
+from rlfa.hosts.scoring import HostError, Scorer
 from rlfa.rewards.inefficiency import Footprint
 
 ROWS = 512  # as in a busy lane's batch
 RUNS = 3
 
 
-def measure(agent: Agent, folder: Path, clock: Callable[[], float]) -> Footprint:
+def measure(agent: Scorer, features: int, folder: Path, clock: Callable[[], float]) -> Footprint:
     """Score made-up rows a few times in one thread; the fastest counts, since all else on the machine only slows it.
 
     Args:
         agent: of the folder.
+        features: that it takes.
         folder: with its weights.
-        clock: of this thread's time on the processor, seconds.
+        clock: of the time on the processor of the thread that scores, seconds.
+
+    Raises:
+        HostError: it gives no score.
     """
-    x = np.random.default_rng(0).normal(size=(ROWS, len(agent.feature_names))).astype(np.float32)
+    x = np.random.default_rng(0).normal(size=(ROWS, features)).astype(np.float32)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        agent.logits(x)  # the first call allocates
+        if not np.isfinite(agent.logits(x)).any():  # the first call allocates
+            raise HostError(f"agent {folder.name}: found no score for {ROWS} rows, allowed: one for each")
         seconds = min(_timed(agent, x, clock) for _ in range(RUNS))
     finally:
         torch.set_num_threads(threads)
@@ -54,7 +59,7 @@ def of_card(text: str) -> Footprint | None:
     return Footprint(latency_us=card.latency_us, weights_bytes=card.weights_bytes)
 
 
-def _timed(agent: Agent, x: np.ndarray, clock: Callable[[], float]) -> float:
+def _timed(agent: Scorer, x: np.ndarray, clock: Callable[[], float]) -> float:
     began = clock()
     agent.logits(x)
     return clock() - began

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from agents.data_card import DataCard
 from agents.model import Voices
-from agents.weights import load_agent, read_card
+from agents.weights import load_scorer, read_card
 from rlfa.errors import RlfaError
 from rlfa.hosts.sealed import SealedAgent, SealRules
 from rlfa.lineup.slots import AgentId
@@ -169,7 +169,7 @@ class InlineHost:
             card = read_card(Path(ref.folder))
             agent = SealedAgent.start(ref.id, ref.folder, ref.checksum, self.seal)
         else:
-            loaded = load_agent(Path(ref.folder), ref.checksum)
+            loaded = load_scorer(Path(ref.folder), ref.checksum)
             agent, card = loaded, loaded.card
         names = card.feature_names
         places = {name: j for j, name in enumerate(self.feature_names)}

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from agents.errors import AgentsError
-from agents.weights import load_agent
+from agents.weights import load_scorer
 from rlfa.errors import RlfaError
 from rlfa.hosts.seal import seal
 
@@ -53,7 +53,7 @@ def main(folder: str, checksum: str, sealed: str) -> None:
     """Load, score once so that every library has opened its files, seal, say so, serve."""
     torch.set_num_threads(1)
     try:
-        agent = load_agent(Path(folder), checksum)
+        agent = load_scorer(Path(folder), checksum)
         blank = np.full((2, len(agent.feature_names)), np.nan, np.float32)
         agent.logits(blank)
         agent.contributions(blank)

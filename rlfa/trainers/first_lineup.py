@@ -8,17 +8,21 @@ from pathlib import Path
 
 import msgspec
 
-from agents.weights import load_agent
+from agents.graph import GraphAgent
+from agents.model import Agent
+from agents.weights import load_scorer
 from rlfa.config import Service
 from rlfa.errors import ConfigError
 from rlfa.free_agency.floors import with_floor
 from rlfa.free_agency.manager import initial_state
 from rlfa.hosts.footprint import measure, on_card
 from rlfa.hosts.scoring import AgentRef
+from rlfa.hosts.sealed import SealedAgent, SealRules, offline_seal
 from rlfa.lineup.plan import Plan, write_plan
 from rlfa.lineup.segments import part_of
 from rlfa.lineup.slots import AgentId, Day, EventTime, Slot, SlotId
 from rlfa.outcomes.journal import DAY_MS
+from rlfa.rewards.inefficiency import Footprint
 from rlfa.rules.ruleset import NO_RULES, RuleSet
 from rlfa.store.agents import Agents, StoredAgent
 from rlfa.store.database import Store
@@ -76,11 +80,22 @@ def train_first_lineup(
     return _begin(service, refs, days, first_day, recorded_at, seed, rules)
 
 
-def stored(ref: AgentRef, family: str, created_at: int) -> StoredAgent:
-    """An agent's record for the store, read from its folder; its footprint is measured here, once."""
+def stored(ref: AgentRef, family: str, created_at: int, seal: SealRules | None = None) -> StoredAgent:
+    """An agent's record for the store, read from its folder; its footprint is measured here, once.
+
+    Args:
+        ref: of the agent.
+        family: name of its genome.
+        created_at: wall clock, ms UTC.
+        seal: how agents from outside are held; None for an agent that was trained here.
+
+    Raises:
+        HostError: it gives no score.
+        SealError: this machine can't seal it.
+    """
     folder = Path(ref.folder)
-    agent = load_agent(folder, ref.checksum)
-    card = on_card(agent.card, measure(agent, folder, time.thread_time))
+    agent = load_scorer(folder, ref.checksum)
+    card = on_card(agent.card, _footprint(agent, ref, seal))
     return StoredAgent(
         id=ref.id,
         family=family,
@@ -91,6 +106,18 @@ def stored(ref: AgentRef, family: str, created_at: int) -> StoredAgent:
         uri=ref.folder,
         created_at=created_at,
     )
+
+
+def _footprint(agent: Agent | GraphAgent, ref: AgentRef, seal: SealRules | None) -> Footprint:
+    """Of arrays in this process; of a stranger's graph in its sealed one, by the clock on the wall, as both wait."""
+    folder, features = Path(ref.folder), len(agent.feature_names)
+    if seal is None or isinstance(agent, Agent):
+        return measure(agent, features, folder, time.thread_time)
+    sealed = SealedAgent.start(ref.id, ref.folder, ref.checksum, offline_seal(seal))
+    try:
+        return measure(sealed, features, folder, time.perf_counter)
+    finally:
+        sealed.close()
 
 
 def _begin(

@@ -32,7 +32,7 @@ def agent() -> Agent:
 def test_the_fastest_of_three_runs_counts_after_a_first_one(agent: Agent, tmp_path: Path) -> None:
     save_agent(agent, tmp_path)
     ticks = iter([0.0, 0.512, 1.0, 1.256, 2.0, 3.0])
-    found = measure(agent, tmp_path, lambda: next(ticks))
+    found = measure(agent, len(NAMES), tmp_path, lambda: next(ticks))
     assert found.latency_us == pytest.approx(0.256 / ROWS * 1e6)
     assert found.weights_bytes == (tmp_path / WEIGHTS).stat().st_size
 
