@@ -72,8 +72,8 @@ class Wording:
         no, yes = _YES_OR_NO.get(feature, ("", ""))
         if not yes:
             return _beside(f"{feature} {_number(value)}", "", _number(value), _number(usual))
-        said, as_usual = (yes if flag else no for flag in (value, usual))
-        return said if np.isnan(usual) else _beside(f"{said} (UTC)", "", said, as_usual)
+        said, as_usual = ("missing" if np.isnan(flag) else yes if flag else no for flag in (value, usual))
+        return _beside(f"{said} (UTC)", "", said, as_usual)
 
     def _field(self, feature: str, value: float, usual: float, label: str | None) -> str:
         name = self.fields[feature]

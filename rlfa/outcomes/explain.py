@@ -110,7 +110,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     audit: Audit
     """Reasons and gates: as recorded with an alert, else as they come out now; of a category its code is left."""
     audit_repeats: bool | None
-    """Whether they come out again; None where none were recorded: it was approved."""
+    """Whether they come out again; None where none were recorded: it was approved, or played in a backtest."""
 
     @property
     def agrees(self) -> bool:

@@ -93,8 +93,7 @@ def test_every_feature_of_a_stream_has_words_of_its_own_whatever_its_value(spec:
     for value in (0.0, 1.0, 1e30, -3.5, NAN, float("inf")):
         texts = [wording.text(name, value, usual, label="a") for name in names for usual in (2.0, NAN)]
         assert all(text and "nan" not in text and "inf" not in text for text in texts)
-    texts = [wording.text(name, 5.0, NAN, label="a") for name in names]
-    assert len(set(texts) | {"on a weekend", "at night"}) == len(names)
+    assert len({wording.text(name, 5.0, NAN, label="a") for name in names}) == len(names)
 
 
 def test_words_are_of_kinds_of_entities_never_of_one(spec: StreamSpec) -> None:
