@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import msgspec
@@ -13,6 +14,7 @@ from msgspec.structs import replace
 from rich.table import Table
 
 from agents.data_card import DataCard
+from agents.mlflow_store import export_agent, fetch_agent
 from agents.weights import CARD, GENOME, WEIGHTS, load_scorer
 from rlfa.cli.agents_explain import explain_agent
 from rlfa.cli.by_hand import By, Reason
@@ -47,12 +49,13 @@ class ImportRefusedError(RlfaError):
 
 @app.command("import")
 def import_agent(
-    folder: Annotated[Path, typer.Argument(help="With weights.safetensors, genome.json and card.json.")],
+    folder: Annotated[Path, typer.Argument(help="With weights.safetensors, genome.json and card.json; or a run's.")],
     checksum: Annotated[str, typer.Option("--checksum", help="SHA-256 of the weights, as their maker gave it.")],
     slot: Annotated[str, typer.Option("--slot", help="The slot that it shall be tried for.")],
     by: By,
     reason: Reason,
     feature: Annotated[list[str] | None, typer.Option("--feature", help="It may see only these; else all.")] = None,
+    mlflow: Annotated[str, typer.Option("--mlflow", help="Tracking server that FOLDER, runs:/RUN/agent, is on.")] = "",
     config: Config = HERE,
 ) -> None:
     """Check an agent from outside, keep it sealed, and sign it into a slot's pool.
@@ -62,7 +65,9 @@ def import_agent(
     if not by.strip() or not reason.strip():
         raise typer.BadParameter("found nothing, allowed: a name and a reason", param_hint="--by, --reason")
     service = load_service(config)
-    agent = take_in(service, folder, checksum.lower(), tuple(feature or ()), by, reason)
+    with TemporaryDirectory() as fetched:
+        source = fetch_agent(str(folder), mlflow, Path(fetched)) if mlflow else folder
+        agent = take_in(service, source, checksum.lower(), tuple(feature or ()), by, reason)
     store = Store.open(service.database, must_exist=True)
     try:
         with store.transaction() as session:
@@ -73,6 +78,23 @@ def import_agent(
         store.close()
     typer.echo(agent.id)
     typer.echo(f"command {number} waits for the manager; `rlfa ledger` shows what came of it", err=True)
+
+
+@app.command("export")
+def export(
+    agent: AgentName,
+    mlflow: Annotated[str, typer.Option("--mlflow", help="Tracking server, or sqlite:///FILE.")],
+    experiment: Annotated[str, typer.Option("--experiment", help="That the run belongs to.")] = "rlfa",
+    config: Config = HERE,
+    database: Database = "",
+) -> None:
+    """Log an agent to MLflow: its files, its figures, and what it takes; `import --mlflow` brings the same bytes back.
+
+    Example: rlfa agents export softmax-mlp-periodic-3f2a --mlflow http://mlflow:5000
+    """
+    found = _named(agent, config, database)
+    typer.echo(export_agent(Path(found.uri), found.checksum, mlflow, experiment))
+    typer.echo(f"checksum {found.checksum}", err=True)
 
 
 @app.command("list")
@@ -97,9 +119,7 @@ def show(agent: AgentName, config: Config = HERE, database: Database = "", as_js
 
     Example: rlfa agents show softmax-mlp-periodic-3f2a --json
     """
-    found = next((a for a in _read(config, database) if a.id == agent), None)
-    if found is None:
-        raise ImportRefusedError("agents", repr(agent), "an agent that `rlfa agents list` shows")
+    found = _named(agent, config, database)
     if as_json:
         typer.echo(msgspec.json.encode(found).decode())
         return
@@ -148,6 +168,13 @@ def _refuse_strange(where: str, found: tuple[str, ...], known: tuple[str, ...]) 
     strange = sorted(set(found) - set(known))
     if strange:
         raise ImportRefusedError(where, ", ".join(strange[:5]), f"of {len(known)} features: {', '.join(known[:5])} ...")
+
+
+def _named(agent: str, config: Path, database: str) -> StoredAgent:
+    found = next((a for a in _read(config, database) if a.id == agent), None)
+    if found is None:
+        raise ImportRefusedError("agents", repr(agent), "an agent that `rlfa agents list` shows")
+    return found
 
 
 def _read(config: Path, database: str) -> list[StoredAgent]:
