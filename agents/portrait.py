@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import msgspec
 import numpy as np
 import torch
@@ -19,6 +21,10 @@ ROWS_MAX = 20_000
 SCORED_MAX = 400_000  # rows that are scored to see what each feature does; wide tables get fewer of each
 BINS = 10
 POINTS = 41  # of a curve
+
+Score = Callable[[Features], NDArray[np.float32]]
+Inside = tuple[NDArray[np.float64], NDArray[np.float64]]  # weights and experts' logits, [n, e] each
+Ask = Callable[[Features], tuple[NDArray[np.float32], Inside | None]]  # rows to logits, and what is inside
 
 
 class ExpertUse(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,10 +120,38 @@ def portray(agent: Agent, x: Features, fraud: NDArray[np.bool_]) -> Portrait:
         rows=len(x),
         frauds=int(fraud.sum()),
         experts=_experts(agent, x, fraud) if len(x) else (),
-        features=_features(agent, few) if len(x) else (),
-        bins=_bins(agent, x, fraud) if len(x) else (),
+        features=_features(agent.feature_names, _asked(agent), few) if len(x) else (),
+        bins=_bins(agent.logits(x), fraud) if len(x) else (),
         curves=tuple(c for m, member in enumerate(members) for c in _curves(agent, m, member)),
         deltas=tuple(size for member in members for size in _deltas(member)),
+    )
+
+
+def overhear(
+    agent: str, genome: str, names: Sequence[str], logits: Score, x: Features, fraud: NDArray[np.bool_]
+) -> Portrait:
+    """Look at an agent of which only the scores can be had.
+
+    Args:
+        agent: its id.
+        genome: id of the genome that its record has.
+        names: of the d features.
+        logits: scores rows; NaN where it has none, and these rows are left out.
+        x: float32[n, d]; many are thinned evenly.
+        fraud: bool[n].
+    """
+    some = _evenly(len(x), ROWS_MAX)
+    x, fraud = x[some], fraud[some]
+    said = logits(x) if len(x) else np.zeros(0, np.float32)
+    scored = np.isfinite(said)
+    few = x[scored][_evenly(int(scored.sum()), max(SCORED_MAX // max(x.shape[1], 1), 1))]
+    return Portrait(
+        agent=agent,
+        genome=genome,
+        rows=int(scored.sum()),
+        frauds=int(fraud[scored].sum()),
+        features=_features(names, lambda rows: (logits(rows), None), few) if len(few) else (),
+        bins=_bins(said[scored], fraud[scored]) if scored.any() else (),
     )
 
 
@@ -144,37 +178,46 @@ def _experts(agent: Agent, x: Features, fraud: NDArray[np.bool_]) -> tuple[Exper
     return tuple(use(i) for i in range(weights.shape[1]))
 
 
-def _features(agent: Agent, x: Features) -> tuple[FeatureUse, ...]:
+def _features(names: Sequence[str], ask: Ask, x: Features) -> tuple[FeatureUse, ...]:
     """Each feature's values exchanged among the rows: the same exchange for all, from a fixed seed.
 
     Source: Breiman 2001, "Random Forests", section 10, on what the model says instead of on its error.
     """
     order = np.random.default_rng(0).permutation(len(x))
-    weights, experts = _voices(agent, x)
-    logits = agent.logits(x).astype(np.float64)
+    before, voices = ask(x)
 
     def use(j: int) -> FeatureUse:
         changed = x.copy()
         changed[:, j] = x[order, j]
-        other_weights, other_experts = _voices(agent, changed)
-        return FeatureUse(
-            feature=agent.feature_names[j],
-            gate=float(0.5 * np.abs(other_weights - weights).sum(axis=1).mean()),
-            experts=float((weights * np.abs(other_experts - experts)).sum(axis=1).mean()),
-            logit=float(np.abs(agent.logits(changed) - logits).mean()),
-        )
+        after, others = ask(changed)
+        gate, experts = _moved(voices, others) if voices and others else (0.0, 0.0)
+        moved = np.abs(after.astype(np.float64) - before)
+        logit = float(moved[np.isfinite(moved)].mean()) if np.isfinite(moved).any() else 0.0
+        return FeatureUse(feature=names[j], gate=gate, experts=experts, logit=logit)
 
     return tuple(sorted(map(use, range(x.shape[1])), key=lambda f: (-f.logit, -f.experts, f.feature)))
 
 
-def _voices(agent: Agent, x: Features) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    with torch.inference_mode():
-        weights, experts = agent.network.voices(*agent.encoded(x))
-    return weights.double().numpy(), experts.double().numpy()
+def _asked(agent: Agent) -> Ask:
+    def ask(x: Features) -> tuple[NDArray[np.float32], Inside]:
+        with torch.inference_mode():
+            weights, experts = agent.network.voices(*agent.encoded(x))
+        return agent.logits(x), (weights.double().numpy(), experts.double().numpy())
+
+    return ask
 
 
-def _bins(agent: Agent, x: Features, fraud: NDArray[np.bool_]) -> tuple[CalibrationBin, ...]:
-    p = 0.5 * (1.0 + np.tanh(0.5 * agent.logits(x).astype(np.float64)))
+def _moved(before: Inside, after: Inside) -> tuple[float, float]:
+    """Mean share of the weights that went elsewhere, and mean change of the experts' logits as they were weighed."""
+    weights, experts = before
+    return (
+        float(0.5 * np.abs(after[0] - weights).sum(axis=1).mean()),
+        float((weights * np.abs(after[1] - experts)).sum(axis=1).mean()),
+    )
+
+
+def _bins(logits: NDArray[np.float32], fraud: NDArray[np.bool_]) -> tuple[CalibrationBin, ...]:
+    p = 0.5 * (1.0 + np.tanh(0.5 * logits.astype(np.float64)))
     parts = [part for part in np.array_split(np.argsort(p, kind="stable"), BINS) if len(part)]
     return tuple(
         CalibrationBin(rows=len(part), predicted=float(p[part].mean()), seen=float(fraud[part].mean()))

@@ -8,19 +8,21 @@ from typing import Annotated
 import msgspec
 import numpy as np
 import typer
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
 from agents.data_card import DataCard
-from agents.metrics import average_precision
-from agents.model import Agent
-from agents.portrait import Curves, Portrait, portray
-from agents.weights import load_agent
+from agents.graph import GraphAgent
+from agents.model import Agent, Features
+from agents.portrait import Curves, Portrait, overhear, portray
+from agents.weights import load_scorer
 from rlfa.cli.portrait_drawing import page, svg
 from rlfa.cli.roster import AsJson, Config, Database, console, date_of
 from rlfa.config import load_service
 from rlfa.errors import RlfaError
-from rlfa.hosts.scoring import AgentRef
+from rlfa.hosts.scoring import UNKNOWN_CODE, AgentRef
+from rlfa.hosts.sealed import SealedAgent, SealRules, offline_seal
 from rlfa.lineup.slots import DAY_MS, AgentId, Day
 from rlfa.outcomes import log
 from rlfa.outcomes.log import TrainingSet
@@ -60,20 +62,30 @@ def explain_agent(
     service = load_service(config)
     record = _record(database or service.database, AgentId(agent))
     ref = ref_of(record)
-    loaded = load_agent(Path(ref.folder), ref.checksum)
+    loaded = load_scorer(Path(ref.folder), ref.checksum)
     newest = log.closed_days(service.outcomes)[-days:]
     rows = log.load_training([log.path_of(service.outcomes, day) for day in newest]) if newest else None
     x, fraud = _seen_by(loaded, ref, rows)
-    portrait = portray(loaded, x, fraud)
+    if isinstance(loaded, Agent):
+        portrait = portray(loaded, x, fraud)
+    else:
+        portrait = _overheard(ref, loaded, x, fraud, offline_seal(service.settings.hosts.seal_rules))
     facts = _facts(loaded, record, newest, portrait)
-    if fraud.any():
-        facts["average precision on them"] = f"{average_precision(fraud, loaded.logits(x).astype(np.float64)):.3f}"
     if out is not None:
         out.write_text(page(portrait, facts) if out.suffix == ".html" else svg(portrait))
     if as_json:
         typer.echo(msgspec.json.encode(portrait).decode())
     else:
         _show(portrait, facts, console())
+
+
+def _overheard(ref: AgentRef, agent: GraphAgent, x: Features, fraud: NDArray[np.bool_], seal: SealRules) -> Portrait:
+    """A stranger's graph runs in its sealed process only, which tells nothing but scores."""
+    sealed = SealedAgent.start(ref.id, ref.folder, ref.checksum, seal)
+    try:
+        return overhear(agent.id, agent.genome.id, agent.feature_names, sealed.logits, x, fraud)
+    finally:
+        sealed.close()
 
 
 def _record(database: str, agent: AgentId) -> StoredAgent:
@@ -88,8 +100,8 @@ def _record(database: str, agent: AgentId) -> StoredAgent:
     return found
 
 
-def _seen_by(agent: Agent, ref: AgentRef, rows: TrainingSet | None) -> tuple[np.ndarray, np.ndarray]:
-    """The rows as the agent sees them, float32[n, d], and their truth bool[n]; a sealed one's masked features missing.
+def _seen_by(agent: Agent | GraphAgent, ref: AgentRef, rows: TrainingSet | None) -> tuple[Features, NDArray[np.bool_]]:
+    """The rows as the agent sees them, float32[n, d], and their truth bool[n]; what it may not see is missing.
 
     Raises:
         PortraitError: the log lacks a feature of its.
@@ -100,20 +112,22 @@ def _seen_by(agent: Agent, ref: AgentRef, rows: TrainingSet | None) -> tuple[np.
     if missing:
         raise PortraitError("outcome log", f"no {', '.join(missing[:5])}", "the agent's features")
     x = rows.features[:, [rows.feature_names.index(name) for name in agent.feature_names]]
-    if ref.visible:
-        x[:, [j for j, name in enumerate(agent.feature_names) if name not in ref.visible]] = np.nan
+    for j, name in enumerate(agent.feature_names):
+        if ref.visible and name not in ref.visible:
+            x[:, j] = UNKNOWN_CODE if name in agent.categorical else np.nan
     return x, rows.fraud
 
 
-def _facts(agent: Agent, record: StoredAgent, days: list[Day], portrait: Portrait) -> dict[str, str]:
+def _facts(agent: Agent | GraphAgent, record: StoredAgent, days: list[Day], portrait: Portrait) -> dict[str, str]:
     card: DataCard = agent.card
     first, last = (date_of(Day(ms // DAY_MS)) for ms in (card.from_event_time, card.to_event_time))
     genome = agent.genome
+    made = f"{genome.gate} gate over {genome.experts} {genome.expert} experts, {genome.members} times"
     seen = f"{portrait.rows} matured transactions, {portrait.frauds} frauds"
     return {
         "agent": agent.id,
         "family": record.family,
-        "made of": f"{genome.gate} gate over {genome.experts} {genome.expert} experts, {genome.members} times",
+        "made of": made if isinstance(agent, Agent) else "a graph from another library: it tells nothing but scores",
         "trained on": f"{first} to {last}, {card.rows} transactions, {card.frauds} frauds",
         "calibration": card.calibration,
         "looked at": f"{date_of(days[0])} to {date_of(days[-1])}, {seen}" if days else "no closed day: weights alone",

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from agents.gates.grkan import GrkanGate
 from agents.genome import Genome
 from agents.model import Agent
-from agents.portrait import Portrait, portray
+from agents.portrait import Portrait, overhear, portray
 from agents.training import train
 
 NAMES = ("loud", "quiet", "country")
@@ -113,3 +113,26 @@ def test_deltas_are_told_by_their_size(plain: Agent) -> None:
 def test_a_portrait_survives_json(plain: Agent) -> None:
     portrait = portray(plain, *rows(200))
     assert msgspec.json.decode(msgspec.json.encode(portrait), type=Portrait) == portrait
+
+
+def test_an_agent_of_which_only_scores_can_be_had_is_overheard() -> None:
+    x, y = rows(600, seed=1)
+    x[:100, 1] = np.nan
+
+    def logits(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.where(np.isnan(rows[:, 1]), np.nan, 3 * rows[:, 0] - 4).astype(np.float32)
+
+    portrait = overhear("a", "g", NAMES, logits, x, y)
+    assert (portrait.rows, portrait.frauds, portrait.experts) == (500, int(y[100:].sum()), ())
+    assert [f.feature for f in portrait.features if f.used] == ["loud"]
+    assert sum(b.rows for b in portrait.bins) == 500
+    nobody = overhear("a", "g", NAMES, lambda rows: np.full(len(rows), np.nan, np.float32), x, y)
+    assert (nobody.rows, nobody.features, nobody.bins) == (0, (), ())
+    assert overhear("a", "g", NAMES, logits, x[:0], y[:0]).features == ()
+
+
+def test_overheard_or_not_a_feature_moves_the_logit_alike(plain: Agent) -> None:
+    x, y = rows(300, seed=1)
+    inside, outside = portray(plain, x, y), overhear("a", "g", NAMES, plain.logits, x, y)
+    assert [(f.feature, f.logit) for f in outside.features] == [(f.feature, f.logit) for f in inside.features]
+    assert outside.bins == inside.bins

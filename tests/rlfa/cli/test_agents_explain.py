@@ -7,22 +7,26 @@ from xml.etree import ElementTree
 
 import msgspec
 import pytest
+from sklearn.linear_model import LogisticRegression
 from typer.testing import CliRunner, Result
 
+from agents.bring import Rows, agent_from_sklearn
 from agents.genome import Genome
 from agents.portrait import Portrait
+from agents.weights import CARD, GENOME
 from rlfa.cli import app
 from rlfa.config import Service
 from rlfa.hosts.scoring import AgentRef
-from rlfa.lineup.slots import Day
-from rlfa.store.agents import Agents
+from rlfa.lineup.slots import AgentId, Day
+from rlfa.outcomes.log import load_training, path_of
+from rlfa.store.agents import Agents, StoredAgent
 from rlfa.store.database import Store
 from rlfa.trainers.first_lineup import stored
 from rlfa.trainers.training import keep, train_on
 from tests.rlfa.trainers.history import live, service
 
 DAYS = range(18_000, 18_004)
-GENOME = Genome(gate="grkan", experts=3, hidden=4, bins=4, gate_hidden=12, epochs_max=6, batch=128,
+CURVED = Genome(gate="grkan", experts=3, hidden=4, bins=4, gate_hidden=12, epochs_max=6, batch=128,
                 learning_rate=0.02, averaging=0.9, genuine_per_fraud=5)  # fmt: skip
 
 
@@ -30,7 +34,7 @@ GENOME = Genome(gate="grkan", experts=3, hidden=4, bins=4, gate_hidden=12, epoch
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Service, AgentRef]:
     here = service(tmp_path_factory.mktemp("explain"))
     live(here.outcomes, DAYS)
-    agent = train_on(here.outcomes, [Day(d) for d in DAYS], GENOME, frozenset(), here.settings.free_agency.costs)
+    agent = train_on(here.outcomes, [Day(d) for d in DAYS], CURVED, frozenset(), here.settings.free_agency.costs)
     ref = keep(agent, here.agents)
     store = Store.open(here.database)
     with store.transaction() as session:
@@ -86,6 +90,35 @@ def test_without_closed_days_the_weights_alone_speak(made: tuple[Service, AgentR
     assert result.exit_code == 0, result.exception
     assert "no closed day: weights alone" in result.stdout
     assert "curves of member 0, layer 2" in result.stdout
+
+
+def test_a_model_from_another_library_is_overheard_in_its_sealed_process(tmp_path: Path) -> None:
+    here = service(tmp_path)
+    live(here.outcomes, DAYS)
+    data = load_training([path_of(here.outcomes, Day(d)) for d in DAYS])
+    rows = Rows(features=data.features, fraud=data.fraud, event_time=data.event_time, feature_names=data.feature_names)
+    model = LogisticRegression().fit(data.features, data.fraud)
+    brought = agent_from_sklearn(model, rows, here.agents / "theirs")
+    record = StoredAgent(
+        id=AgentId("theirs"),
+        family="theirs",
+        genome=(brought.folder / GENOME).read_text(),
+        card=(brought.folder / CARD).read_text(),
+        metrics="{}",
+        checksum=brought.checksum,
+        uri=str(brought.folder),
+        created_at=0,
+        origin="outside",
+    )
+    store = Store.open(here.database)
+    with store.transaction() as session:
+        Agents(session).add(record)
+    store.close()
+    result = run(here, "theirs")
+    assert result.exit_code == 0, result.exception
+    assert "it tells nothing but scores" in result.stdout
+    assert "1600 matured transactions, 80 frauds" in result.stdout
+    assert result.stdout.index(" f0 ") < result.stdout.index(" f1 ")
 
 
 @pytest.mark.parametrize(("arguments", "code", "says"), [
