@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from agents import graph
+from agents import graph, online
 from agents.calibration import PREFIX as CALIBRATION
 from agents.calibration import Calibration
 from agents.data_card import DataCard
@@ -29,6 +29,7 @@ from agents.graph import GraphAgent
 from agents.inputs import InputStats
 from agents.mixture import Committee
 from agents.model import Agent
+from agents.online import OnlineAgent
 
 WEIGHTS, GENOME, CARD = "weights.safetensors", "genome.json", "card.json"
 NETWORK = "network."  # prefix of the network's tensors
@@ -39,7 +40,7 @@ _FILE_BYTES_MAX = 8 * PARAMETERS_MAX + HEADER_BYTES_MAX  # int64 and float64 are
 T = TypeVar("T", bound=msgspec.Struct)
 
 
-def save_agent(agent: Agent | GraphAgent, folder: Path) -> str:
+def save_agent(agent: Agent | GraphAgent | OnlineAgent, folder: Path) -> str:
     """Write an agent into its folder.
 
     Returns:
@@ -68,20 +69,26 @@ def load_agent(folder: Path, checksum: str | None) -> Agent:
     parts = _read(folder, checksum)
     if graph.MODEL in parts.tensors:
         raise WeightsError(str(parts.path), "an ONNX graph from another library", "a mixture that was trained here")
+    if online.ESTIMATOR in parts.tensors:
+        raise WeightsError(str(parts.path), "an estimator that learns row by row", "a mixture that was trained here")
     return _agent(parts)
 
 
-def load_scorer(folder: Path, checksum: str | None) -> Agent | GraphAgent:
-    """Read back whatever scores: an agent, or a graph that was brought from another library.
+def load_scorer(folder: Path, checksum: str | None) -> Agent | GraphAgent | OnlineAgent:
+    """Read back whatever scores: an agent, a graph from another library, or an estimator that learns row by row.
 
     Args:
         folder: that `save_agent` wrote.
         checksum: what the weights must hash to; None trusts the file.
 
     Raises:
-        WeightsError: as `load_agent`, or a graph that isn't allowed.
+        WeightsError: as `load_agent`, or a graph or an estimator that isn't allowed.
     """
     parts = _read(folder, checksum)
+    if online.ESTIMATOR in parts.tensors:
+        wanted = {**online.expected_tensors(parts.card, parts.tensors), **_expected_calibration(parts.tensors)}
+        inputs, _ = _checked(parts, wanted)
+        return online.restored(parts.path.parent.name, parts.genome, parts.card, inputs, parts.tensors)
     return _graph_agent(parts) if graph.MODEL in parts.tensors else _agent(parts)
 
 

@@ -10,6 +10,7 @@ import msgspec
 
 from agents.graph import GraphAgent
 from agents.model import Agent
+from agents.online import OnlineAgent
 from agents.weights import load_scorer
 from rlfa.config import Service
 from rlfa.errors import ConfigError
@@ -108,8 +109,8 @@ def stored(ref: AgentRef, family: str, created_at: int, seal: SealRules | None =
     )
 
 
-def _footprint(agent: Agent | GraphAgent, ref: AgentRef, seal: SealRules | None) -> Footprint:
-    """Of arrays in this process; of a stranger's graph in its sealed one, by the clock on the wall, as both wait."""
+def _footprint(agent: Agent | GraphAgent | OnlineAgent, ref: AgentRef, seal: SealRules | None) -> Footprint:
+    """Of arrays in this process; of what a stranger computes in its sealed one, by the clock on the wall."""
     folder, features = Path(ref.folder), len(agent.feature_names)
     if seal is None or isinstance(agent, Agent):
         return measure(agent, features, folder, time.thread_time)

@@ -5,22 +5,36 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pytest
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
+from agents.data_card import DataCard
 from rlfa.cli import app
 from rlfa.config import Service, load_service
 from rlfa.lanes.intake import intake_of
 from rlfa.lineup.slots import DAY_MS, Day
 from rlfa.outcomes import log
+from rlfa.rewards.inefficiency import Footprint
 from rlfa.store.agents import Agents
+from rlfa.store.commands import Commands
 from rlfa.store.database import Store
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "bring-an-agent.md"
 STREAM = 'tx_id = "id"\nevent_time = "at"\namount = "amount"\n[entities]\ncustomer = "c"\n'
+
+
+def close(service: Service, day: int) -> None:
+    names, rng = intake_of(service).feature_names, np.random.default_rng(day)
+    x = rng.lognormal(3, 1, (200, len(names))).astype(np.float32)
+    x[rng.random(x.shape) < 0.05] = np.nan
+    table = {"label": x[:, 0] > 60, "event_time": day * DAY_MS + np.arange(200), "amount": np.full(200, 50.0)}
+    named = {f"{log.FEATURE}{name}": x[:, j] for j, name in enumerate(names)}
+    log.write_day(pa.table({**table, **named}), service.outcomes, Day(day))
 
 
 @pytest.fixture
@@ -30,29 +44,38 @@ def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Service:
     (tmp_path / "rlfa.toml").write_text('state = "state"\n')
     (tmp_path / "stream.toml").write_text(STREAM)
     made = load_service(Path("rlfa.toml"))
-    names = intake_of(made).feature_names
     for day in range(3):
-        rng = np.random.default_rng(day)
-        x = rng.lognormal(3, 1, (200, len(names))).astype(np.float32)
-        x[rng.random(x.shape) < 0.05] = np.nan
-        table = {"label": x[:, 0] > 60, "event_time": day * DAY_MS + np.arange(200), "amount": np.full(200, 50.0)}
-        named = {f"{log.FEATURE}{name}": x[:, j] for j, name in enumerate(names)}
-        log.write_day(pa.table({**table, **named}), made.outcomes, Day(day))
+        close(made, day)
     Store.open(made.database).close()
     return made
 
 
-def test_the_page_brings_its_agents(service: Service) -> None:
+def run(command: str) -> Result:
+    return CliRunner().invoke(app, shlex.split(command)[1:])
+
+
+def test_the_page_brings_its_agents_and_one_learns_the_next_day(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
     text = PAGE.read_text()
-    known: dict[str, object] = {}
+    known: dict[str, Any] = {}
     for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
         exec(compile(block, str(PAGE), "exec"), known)
-    (command,) = re.findall(r"```\n(rlfa agents import .*?)\n```", text)
-    arguments = shlex.split(command.replace("CHECKSUM", known["brought"].checksum))[1:]  # type: ignore[attr-defined]
-    result = CliRunner().invoke(app, arguments)
-    assert result.exit_code == 0, result.exception
+    bring, learn = (re.findall(rf"```\n(rlfa agents {verb} .*?)\n```", text)[0] for verb in ("import", "learn"))
+    taken = run(bring.replace("CHECKSUM", known["brought"].checksum))
+    assert taken.exit_code == 0, taken.exception
+    learn = learn.replace("AGENT", taken.stdout.split()[0])
+    assert "no day that has closed since" in str(run(learn).exception)
+    close(service, 3)
+    # It has scored in its seal above; starting a second process takes seconds and shows nothing more.
+    measured = Footprint(latency_us=1.0, weights_bytes=1)
+    monkeypatch.setattr("rlfa.trainers.first_lineup._footprint", lambda *_: measured)
+    grown = run(learn)
+    assert grown.exit_code == 0, grown.exception
     store = Store.open(service.database)
     with store.reading() as session:
-        (agent,) = Agents(session).all()
+        cards = [msgspec.json.decode(agent.card, type=DataCard) for agent in Agents(session).all()]
+        signed = [command.agent for command in Commands(session).waiting()]
     store.close()
-    assert (agent.origin, agent.added_by) == ("outside", "ada")
+    assert [card.rows for card in cards] == [600, 800]
+    assert signed == [taken.stdout.split()[0], grown.stdout.split()[0]]
