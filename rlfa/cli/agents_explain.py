@@ -15,6 +15,7 @@ from rich.table import Table
 from agents.data_card import DataCard
 from agents.graph import GraphAgent
 from agents.model import Agent, Features
+from agents.online import OnlineAgent
 from agents.portrait import Curves, Portrait, overhear, portray
 from agents.weights import load_scorer
 from rlfa.cli.portrait_drawing import page, svg
@@ -79,8 +80,10 @@ def explain_agent(
         _show(portrait, facts, console())
 
 
-def _overheard(ref: AgentRef, agent: GraphAgent, x: Features, fraud: NDArray[np.bool_], seal: SealRules) -> Portrait:
-    """A stranger's graph runs in its sealed process only, which tells nothing but scores."""
+def _overheard(
+    ref: AgentRef, agent: GraphAgent | OnlineAgent, x: Features, fraud: NDArray[np.bool_], seal: SealRules
+) -> Portrait:
+    """What a stranger computes runs in its sealed process only, which tells nothing but scores."""
     sealed = SealedAgent.start(ref.id, ref.folder, ref.checksum, seal)
     try:
         return overhear(agent.id, agent.genome.id, agent.feature_names, sealed.logits, x, fraud)
@@ -100,7 +103,9 @@ def _record(database: str, agent: AgentId) -> StoredAgent:
     return found
 
 
-def _seen_by(agent: Agent | GraphAgent, ref: AgentRef, rows: TrainingSet | None) -> tuple[Features, NDArray[np.bool_]]:
+def _seen_by(
+    agent: Agent | GraphAgent | OnlineAgent, ref: AgentRef, rows: TrainingSet | None
+) -> tuple[Features, NDArray[np.bool_]]:
     """The rows as the agent sees them, float32[n, d], and their truth bool[n]; what it may not see is missing.
 
     Raises:
@@ -118,7 +123,9 @@ def _seen_by(agent: Agent | GraphAgent, ref: AgentRef, rows: TrainingSet | None)
     return x, rows.fraud
 
 
-def _facts(agent: Agent | GraphAgent, record: StoredAgent, days: list[Day], portrait: Portrait) -> dict[str, str]:
+def _facts(
+    agent: Agent | GraphAgent | OnlineAgent, record: StoredAgent, days: list[Day], portrait: Portrait
+) -> dict[str, str]:
     card: DataCard = agent.card
     first, last = (date_of(Day(ms // DAY_MS)) for ms in (card.from_event_time, card.to_event_time))
     genome = agent.genome
