@@ -42,6 +42,7 @@ FOLDS = 4  # each a week before the other
 SEEDS = 5
 OURS, RIVALS = (TREES, NEURAL), (LIGHTGBM, XGBOOST, FOREST, TABM)
 LINEUP = "RLFA, lineup of both"
+FEATURES = ("published", "extended")
 METRICS = ("AUC", "AP", "CP@100")
 PUBLISHED = {"AUC": 0.879, "AP": 0.687, "CP@100": 0.305}  # the best in each column, over the four folds
 COLUMNS = ("features", "model", *(c for m in METRICS for c in (m, f"{m} spread")), "core seconds a fit")
@@ -49,15 +50,16 @@ COLUMNS = ("features", "model", *(c for m in METRICS for c in (m, f"{m} spread")
 
 @dataclass(frozen=True, slots=True)
 class Handbook:
-    """The rows up to the last test week, with every feature."""
+    """The rows up to the last test week, with every feature; of each fold the rows to learn from and to judge by."""
 
     table: Table
     names: tuple[str, ...]
     x: NDArray[np.float32]
+    folds: tuple[tuple[NDArray[np.intp], NDArray[np.intp]], ...]  # the newest first; the last is for tuning
 
     def split(self, features: str, back: int) -> Split:
         """One fold, `back` weeks before the newest, with the columns of one set."""
-        train, test = (np.flatnonzero(part) for part in protocol(self.table, TRAIN_FROM_DAY - 7 * back))
+        train, test = self.folds[back]
         columns = self.columns(features)
         rows = Rows(
             x=self.x[np.ix_(train, columns)],
@@ -80,7 +82,7 @@ class Handbook:
 
     def figures(self, back: int, score: NDArray[np.float64]) -> tuple[float, ...]:
         """AUC, AP and CP@100 of one fold's test rows."""
-        rows = np.flatnonzero(protocol(self.table, TRAIN_FROM_DAY - 7 * back)[1])
+        rows = self.folds[back][1]
         fraud, day, customer = self.table.fraud[rows], self.table.day[rows], self.table.customer[rows]
         return auc(fraud, score), average_precision(fraud, score), card_precision(fraud, score, day, customer)
 
@@ -90,17 +92,19 @@ def main() -> None:
     parser.add_argument("--scratch", type=Path, help="what was scored already; default: in the temporary folder")
     names = [learner.name for learner in (*OURS, *RIVALS)]
     parser.add_argument("--only", nargs="*", default=names, choices=names, help="score with these, and report nothing")
+    parser.add_argument("--only-measured", action="store_true", help="report who is in the scratch folder as a whole")
+    parser.add_argument("--features", nargs="*", default=FEATURES, choices=FEATURES, help="sets of features")
     args = parser.parse_args()
     report = Report("handbook", args, COLUMNS)
     path = report.uses(need_data(args, "handbook") / "transactions.parquet")
     data = loaded(path)
-    cache = Cache(args.scratch or Path(tempfile.gettempdir()) / "rlfa-handbook", args.seed)
+    cache = Cache(args.scratch or Path(tempfile.gettempdir()) / "rlfa-handbook", args.seed, closed=args.only_measured)
     report.notes["CP@100 of one who knows all but the frauds at terminals without a known fraud"] = reachable(
         path, data
     )
     report.notes["trials of each, on the test week before the four"] = TRIALS
     wanted = [learner for learner in (*OURS, *RIVALS) if learner.name in args.only]
-    for features in ("published", "extended"):
+    for features in args.features:
         scored(report, cache, data, features, wanted)
     if set(names) <= set(args.only):
         report.finish()
@@ -114,7 +118,9 @@ def loaded(path: Path) -> Handbook:
     more = derived(names, x)
     kept = [j for j, name in enumerate(names) if not name.startswith("terminal_mean")]  # only beside the amount
     x = np.column_stack([x[:, kept], *more.values()]).astype(np.float32)
-    return Handbook(table, (*(names[j] for j in kept), *more), x)
+    parts = [protocol(table, TRAIN_FROM_DAY - 7 * back) for back in range(FOLDS + 1)]
+    folds = tuple((np.flatnonzero(train), np.flatnonzero(test)) for train, test in parts)
+    return Handbook(table, (*(names[j] for j in kept), *more), x, folds)
 
 
 def reachable(path: Path, data: Handbook) -> float:
@@ -131,18 +137,23 @@ def reachable(path: Path, data: Handbook) -> float:
     nothing_known = data.x[:, data.names.index("terminal_fraud_share_30d")] == 0
     tells = data.table.fraud[:n] & ~((of_row == OF_TERMINALS) & nothing_known)
     by_chance = np.random.default_rng(0).random(n)
-    rows = [np.flatnonzero(protocol(data.table, TRAIN_FROM_DAY - 7 * back)[1]) for back in range(FOLDS)]
+    rows = [test for _, test in data.folds[:FOLDS]]
     return float(np.mean([data.figures(back, tells[at] + by_chance[at] / 2)[2] for back, at in enumerate(rows)]))
 
 
 def scored(report: Report, cache: Cache, data: Handbook, features: str, wanted: Sequence[Learner]) -> None:
     """Tune and fit everybody on one set of features, and report them."""
-    before = data.split(features, FOLDS)
-    choices = {learner.name: tuned(cache, before, learner) for learner in wanted}
+    before, folds = data.split(features, FOLDS), [data.split(features, back) for back in range(FOLDS)]
+    choices = {}
+    for learner in wanted:
+        try:
+            choices[learner.name] = of_learner(cache, before, folds, learner)
+        except LookupError:
+            report.notes[f"not scored in time, {features}: {learner.name}"] = "left out"
+    wanted = [learner for learner in wanted if learner.name in choices]
     found: dict[str, list[list[tuple[float, ...]]]] = {}  # by model, fold and seed
     seconds: dict[str, list[float]] = {}
-    for back in range(FOLDS):
-        split = data.split(features, back)
+    for back, split in enumerate(folds):
         of_fold: dict[str, list[tuple[float, ...]]] = {}
         for seed in range(cache.seed, cache.seed + SEEDS):
             for name, one in each(cache, split, wanted, choices, seed).items():
@@ -157,8 +168,21 @@ def scored(report: Report, cache: Cache, data: Handbook, features: str, wanted: 
                    **{"core seconds a fit": float(np.mean(seconds[name]))})  # fmt: skip
         single.row(model=name, **cells(figures[0]))
     report.notes[f"tuned, {features}"] = choices
-    if set(arrays) >= {learner.name for learner in (*OURS, *RIVALS)}:
+    if LINEUP in arrays:
         claims(report, features, arrays)
+
+
+def of_learner(cache: Cache, before: Split, folds: Sequence[Split], learner: Learner) -> Choice:
+    """Tune one on the week before, and have it score every fold with every seed.
+
+    Raises:
+        LookupError: the cache is closed and lacks some of it.
+    """
+    choice = tuned(cache, before, learner)
+    for split in folds:
+        for seed in range(cache.seed, cache.seed + SEEDS):
+            fitted(cache, split, learner, choice, seed)
+    return choice
 
 
 def each(
@@ -185,7 +209,10 @@ def claims(report: Report, features: str, found: dict[str, NDArray[np.float64]])
     for j, metric in enumerate(METRICS):
         report.claim(f"{features}: {metric} of the lineup", float(mine[:, j].mean()), f"> {PUBLISHED[metric]}")
     for j, metric in [(j, m) for j, m in enumerate(METRICS) if m != "AUC"]:
-        best = max((learner.name for learner in RIVALS), key=lambda name, j=j: float(of_seeds[name][:, j].mean()))
+        best = max(
+            (rival.name for rival in RIVALS if rival.name in of_seeds),
+            key=lambda name, j=j: float(of_seeds[name][:, j].mean()),
+        )
         gain = float(mine[:, j].mean() - of_seeds[best][:, j].mean())
         spread = max(float(mine[:, j].std(ddof=1)), float(of_seeds[best][:, j].std(ddof=1)))
         name = f"{features}: {metric} of the lineup less that of {best}, less the spread over seeds"

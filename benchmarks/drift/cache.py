@@ -71,10 +71,12 @@ class Cache:
     Args:
         folder: made when missing.
         seed: of the run.
+        closed: nothing new is scored.
     """
 
     folder: Path
     seed: int
+    closed: bool = False
 
     def get(self, stream: str, method: str, measure: Callable[[], Measured]) -> Measured:
         """From the folder, else measured now and kept."""
@@ -93,9 +95,15 @@ class Cache:
         return msgspec.json.decode(path.read_bytes(), type=Measured) if path.exists() else None
 
     def scores(self, stream: str, method: str, score: Callable[[], NDArray[np.float64]]) -> Scored:
-        """A method's scores of a stream, from the folder, else made now and kept."""
+        """A method's scores of a stream, from the folder, else made now and kept.
+
+        Raises:
+            LookupError: they aren't in the folder, which is closed.
+        """
         path = self._path(stream, method, "npz")
         if not path.exists():
+            if self.closed:
+                raise LookupError(f"{stream}: {method}")
             begin = time.process_time()
             made = score()
             seconds = time.process_time() - begin
