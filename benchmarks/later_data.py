@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -69,7 +69,7 @@ TRANSFER = (
 )  # fmt: skip
 HORIZON = (
     UCSD_FICO,
-    replace(SYNCCFD, train=(21, 48), test=(56, 119)),  # earlier, for more weeks
+    SYNCCFD,
     Later(
         name="handbook", files=("handbook/transactions.parquet",), train=(115, 121), test=(129, 182),
         read=lambda data: recorded.handbook(data / "handbook", HANDBOOK_DAYS),

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.drift.cache import Cache
 from benchmarks.handbook_data import derived
-from benchmarks.horizon import by_week, slope
+from benchmarks.horizon import by_week, slope, slope_error
 from benchmarks.later_data import TRANSFER, Later, before, judged
 from benchmarks.learners import FOREST, LIGHTGBM, NEURAL, TABM, TREES, XGBOOST, Choice, Learner, Rows, Score
 from benchmarks.tuning import TRIALS, Split, fitted, lineup, tuned
@@ -107,3 +107,8 @@ def test_decay_is_the_slope_of_the_weeks_ap_and_a_short_last_week_does_not_count
     curve = by_week(fraud, score, since)
     assert curve.tolist() == pytest.approx([1.0, 0.1])
     assert slope(curve) == pytest.approx(-0.9)
+
+
+def test_a_slope_without_anything_left_over_has_no_error() -> None:
+    assert slope_error(np.array([0.5, 0.4, 0.3, 0.2])) == pytest.approx(0.0, abs=1e-9)
+    assert slope_error(np.array([0.5, 0.3, 0.5, 0.3])) == pytest.approx(0.2 * np.sqrt(0.8 / 2 / 5))
