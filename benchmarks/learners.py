@@ -114,27 +114,17 @@ def _agent(genome: Genome) -> Callable[[Rows, Choice, int], Score]:
     return fit
 
 
-BOOSTED = Genome(
-    expert="trees",
-    experts=4,
-    memory=1.0,
-    rounds=120,
-    leaves=16,
-    shrinkage=0.05,
-    feature_share=0.8,
-    genuine_per_fraud=30,
-    trend_max=0.9,
-)
+BOOSTED = Genome(expert="trees", memory=1.0, trend_max=0.9)
 MIXED = Genome(members=2, genuine_per_fraud=30, trend_max=0.9)
 TREES = Learner(
     name="RLFA, trees",
     choices={
         PER_FRAUD: (30, 100, 15),
         "experts": (4, 6),
-        "rounds": (120, 200, 300),
-        "leaves": (16, 8, 12),
+        "rounds": (120, 80, 200),
+        "leaves": (16, 8, 24),
         "shrinkage": (0.05, 0.07, 0.03),
-        "feature_share": (0.8, 1.0, 0.6),
+        "feature_share": (0.6, 0.4, 0.8),
         "leaf_rows_min": (20, 10, 40),
         "row_share": (0.8, 0.6),
     },
