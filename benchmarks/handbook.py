@@ -149,7 +149,9 @@ def scored(report: Report, cache: Cache, data: Handbook, features: str, wanted: 
         try:
             choices[learner.name] = of_learner(cache, before, folds, learner)
         except LookupError:
-            report.notes[f"not scored in time, {features}: {learner.name}"] = "left out"
+            report.notes[f"not scored in time, {features}: {learner.name}; its folds"] = partly(
+                cache, data, features, learner
+            )
     wanted = [learner for learner in wanted if learner.name in choices]
     found: dict[str, list[list[tuple[float, ...]]]] = {}  # by model, fold and seed
     seconds: dict[str, list[float]] = {}
@@ -183,6 +185,21 @@ def of_learner(cache: Cache, before: Split, folds: Sequence[Split], learner: Lea
         for seed in range(cache.seed, cache.seed + SEEDS):
             fitted(cache, split, learner, choice, seed)
     return choice
+
+
+def partly(cache: Cache, data: Handbook, features: str, learner: Learner) -> dict[str, dict[str, float]]:
+    """Figures of the folds that one has scored with every seed, where the cache is closed."""
+    found: dict[str, dict[str, float]] = {}
+    try:
+        choice = tuned(cache, data.split(features, FOLDS), learner)
+        for back in range(FOLDS):
+            split = data.split(features, back)
+            seeds = range(cache.seed, cache.seed + SEEDS)
+            figures = [data.figures(back, fitted(cache, split, learner, choice, seed).score) for seed in seeds]
+            found[f"{back} weeks back"] = cells(np.array(figures))
+    except LookupError:
+        return found
+    return found
 
 
 def each(
