@@ -28,7 +28,7 @@ from agents.genome import Genome
 from agents.inputs import InputStats
 
 Features = NDArray[np.float32]  # [n, d]
-ESTIMATOR, FEATURES, FRAUD = "replay.estimator", "replay.features", "replay.fraud"
+ESTIMATOR, SEED, FEATURES, FRAUD = "replay.estimator", "replay.seed", "replay.features", "replay.fraud"
 ROWS_MAX = 200_000  # replayed whenever the agent is loaded
 TEXT_MAX = 2000
 LACKS = np.float32(np.finfo(np.float32).min)  # a missing value in the file, whose numbers are all finite
@@ -94,6 +94,7 @@ class OnlineAgent:
             **self.inputs.tensors(),
             **self.calibration.tensors(),
             ESTIMATOR: torch.frombuffer(bytearray(self.estimator.encode()), dtype=torch.uint8),
+            SEED: torch.tensor([self.genome.seed], dtype=torch.int64),
             FEATURES: torch.from_numpy(np.where(np.isfinite(self.features), self.features, LACKS)),
             FRAUD: torch.from_numpy(self.fraud.astype(np.uint8)),
         }
@@ -174,6 +175,7 @@ def expected_tensors(card: DataCard, found: Mapping[str, Tensor]) -> dict[str, T
     return {
         **InputStats.blank(d, len(card.categorical), bins, codes).tensors(),
         ESTIMATOR: torch.zeros(found[ESTIMATOR].numel(), dtype=torch.uint8),
+        SEED: torch.zeros(1, dtype=torch.int64),
         FEATURES: torch.zeros((n, d), dtype=torch.float32),
         FRAUD: torch.zeros(n, dtype=torch.uint8),
     }
@@ -185,8 +187,10 @@ def restored(
     """The agent of a file whose tensors are as expected; it replays when it first scores.
 
     Raises:
-        WeightsError: its text is no estimator.
+        WeightsError: its text is no estimator, or another seed than the one that it learned with.
     """
+    if int(tensors[SEED]) != genome.seed:  # the checksum covers the weights' file only
+        raise WeightsError(f"{WHERE} seed", genome.seed, f"the weights' own, {int(tensors[SEED])}")
     text = tensors[ESTIMATOR].numpy().tobytes().decode(errors="replace")
     built(text, genome.seed)
     x = tensors[FEATURES].numpy()

@@ -16,7 +16,7 @@ from agents.bring import Rows, agent_from_river, learned
 from agents.bring.brought import probability
 from agents.errors import AgentsError, WeightsError
 from agents.online import ESTIMATOR, OnlineAgent, built
-from agents.weights import WEIGHTS, load_agent, load_scorer
+from agents.weights import GENOME, WEIGHTS, load_agent, load_scorer
 from tests.agents.bring.rows import NAMES, hard, made_up
 
 ROOT = Path(__file__).parents[3]
@@ -150,3 +150,11 @@ def test_an_estimator_that_was_changed_on_the_way_is_refused(tmp_path: Path) -> 
     path.write_bytes(save(tensors))
     with pytest.raises(WeightsError, match="allowed: "):
         load_scorer(brought.folder, None)
+
+
+def test_another_seed_than_the_one_it_learned_with_is_refused(tmp_path: Path) -> None:
+    brought = agent_from_river(FOREST, made_up(60), tmp_path / "agent")
+    genome = brought.folder / GENOME
+    genome.write_text(genome.read_text().replace('"seed": 0', '"seed": 1'))
+    with pytest.raises(WeightsError, match="seed: found 1, allowed: the weights' own, 0"):
+        load_scorer(brought.folder, brought.checksum)
