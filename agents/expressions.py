@@ -106,6 +106,21 @@ def names_in(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for *_, name in sorted(found)))
 
 
+def coded(text: str, fields: Fields, codes: Codes) -> str:
+    """The same expression over numbers alone: categories by their codes, as genomes have them.
+
+    Args:
+        text: an expression that means something on the fields.
+        fields: that it may name.
+        codes: of a category's texts.
+
+    Raises:
+        ExpressionError: it means nothing on the fields.
+    """
+    condition(text, fields, codes)
+    return ast.unparse(_Coder(fields, codes).visit(parsed(text)))
+
+
 def condition(text: str, fields: Fields, codes: Codes) -> Condition:
     """Read an expression over some fields.
 
@@ -260,6 +275,34 @@ class _Reader:
         if name not in self.fields.names:
             raise _refusal(name, f"one of the fields {', '.join(self.fields.names)}")
         return name
+
+
+class _Coder(ast.NodeTransformer):
+    """Texts become codes, and a missing category code 0."""
+
+    def __init__(self, fields: Fields, codes: Codes) -> None:
+        self.fields, self.codes = fields, codes
+
+    def visit_Compare(self, node: ast.Compare) -> ast.AST:
+        sides = [node.left, *node.comparators]
+        if not any(_field(side) in self.fields.categorical for side in sides):
+            return node
+        swaps: dict[type[ast.cmpop], ast.cmpop] = {ast.Is: ast.Eq(), ast.IsNot: ast.NotEq()}
+        node.ops = [swaps.get(type(op), op) for op in node.ops]
+        coded_sides = [self._coded(side) for side in sides]
+        node.left, node.comparators = coded_sides[0], coded_sides[1:]
+        return node
+
+    def _coded(self, node: ast.expr) -> ast.expr:
+        match node:
+            case ast.Constant(value=str() as text):
+                return ast.Constant(float(self.codes([text])[0]))
+            case ast.List(elts=items) | ast.Tuple(elts=items) | ast.Set(elts=items):
+                return ast.List([self._coded(item) for item in items], ast.Load())
+            case ast.Name(id=name) if name == MISSING:
+                return ast.Constant(MISSING_CODE)
+            case _:
+                return node
 
 
 def _joined(

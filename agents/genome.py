@@ -127,6 +127,10 @@ class Genome(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """Features to use; all when empty."""
     trend_max: Annotated[float, Meta(gt=0, le=1)] = 1.0
     """Numeric features whose rank correlation with time is beyond it are left out; 1 keeps all."""
+    rules: Annotated[tuple[str, ...], Meta(max_length=256)] = ()
+    """Conditions over the features, e.g. `amount > 220`, whose hits enter beside them; a category is its code here."""
+    rules_only: bool = False
+    """Nothing but the hits of `rules` enters."""
     seed: Annotated[int, Meta(ge=0)] = 0
     """Of initialisation, sampling and dropout."""
 
@@ -139,12 +143,15 @@ class Genome(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
             raise GenomeError("genome.deltas", self.deltas, "0 where experts are trees")
         if self.temperature_end > self.temperature_start:
             raise GenomeError("genome.temperature_end", self.temperature_end, f"at most {self.temperature_start}")
+        if self.rules_only and not self.rules:
+            raise GenomeError("genome.rules_only", self.rules_only, "false without rules")
 
     @property
     def id(self) -> str:
         """Names the recipe: its main parts, and a hash of all."""
         digest = hashlib.sha256(msgspec.json.encode(self, order="deterministic")).hexdigest()[:8]
-        return f"{self.gate}-{self.expert}-{self.encoder}-{digest}"
+        parts = "rules" if self.rules_only else f"{self.gate}-{self.expert}-{self.encoder}"
+        return f"{parts}-{digest}"
 
 
 def read_genome_file(path: Path) -> Genome:

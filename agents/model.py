@@ -16,6 +16,7 @@ from agents.forest import Forest
 from agents.genome import Genome
 from agents.inputs import InputStats
 from agents.mixture import Committee
+from agents.rule_features import seen
 
 Features = NDArray[np.float32]  # [n, d], columns in the order of `feature_names`
 SCORE_ROWS = 4096  # at once: activations stay in the cache
@@ -74,6 +75,7 @@ class Agent:
 
     def encoded(self, x: Features) -> tuple[Tensor, Tensor, Tensor]:
         """What the network takes: numbers float32[n, q], categories int64[n, c], trees' logits float32[n, e or 0]."""
+        x = seen(self.genome, self.feature_names, x)
         boosted = np.zeros((len(x), 0), np.float32) if self.forest is None else self.forest.logits(self.inputs, x)
         return self.inputs.numbers(x), self.inputs.rows(x), torch.from_numpy(boosted)
 
@@ -81,7 +83,7 @@ class Agent:
     def typical(self) -> NDArray[np.float32]:
         """The typical genuine row float32[d], where reasons start from; the median row where the card has none."""
         if not self.card.typical:
-            return self.inputs.median
+            return self.inputs.median  # never with rules: their card has one, or they aren't loaded
         return np.array([np.nan if value is None else value for value in self.card.typical], np.float32)
 
     def contributions(self, x: Features) -> NDArray[np.float32]:

@@ -16,6 +16,7 @@ from agents.gates.grkan import GrkanGate
 from agents.gates.kan import KanLayer
 from agents.mixture import Mixture
 from agents.model import Agent, Features
+from agents.rule_features import seen_names
 
 ROWS_MAX = 20_000
 SCORED_MAX = 400_000  # rows that are scored to see what each feature does; wide tables get fewer of each
@@ -255,8 +256,9 @@ def _drawn(layer: KanLayer, member: int, number: int, inputs: list[str], outputs
 
 def _seen_by_units(agent: Agent, gate: GrkanGate) -> list[str]:
     """The two features that each unit before the curves weighs most."""
-    names = [agent.feature_names[j] for j in agent.inputs.numeric]
-    names += [agent.feature_names[j] for j in agent.inputs.categorical for _ in range(agent.genome.embedding)]
+    columns = seen_names(agent.genome, agent.feature_names)
+    names = [columns[j] for j in agent.inputs.numeric]
+    names += [columns[j] for j in agent.inputs.categorical for _ in range(agent.genome.embedding)]
     weight: Tensor = (gate.enter.weight * gate.scale).detach().abs()
     names += [f"trees {i}" for i in range(weight.shape[1] - len(names))]
     ranked = weight.argsort(dim=1, descending=True).tolist()

@@ -31,6 +31,7 @@ from agents.losses import BALANCES, LOSSES
 from agents.metrics import auc, average_precision, calibration_error
 from agents.mixture import Committee
 from agents.model import Agent
+from agents.rule_features import seen, seen_names
 from agents.thinning import thinned
 from agents.warm_start import Start, refuse_unfit_start
 from agents.weights import all_tensors
@@ -103,7 +104,8 @@ def train(
     Raises:
         TrainingDataError: no fraud, nothing genuine, columns that don't fit their names, no costs where the loss wants
             them, or a start that doesn't fit.
-        GenomeError: the genome names features that aren't there, or a task that is no category.
+        GenomeError: the genome names features that aren't there, a task that is no category, or a rule that means
+            nothing on the features.
     """
     x, names = chosen(genome, x, tuple(feature_names))
     _refuse_hopeless(x, y, names)
@@ -140,20 +142,21 @@ def _train(
 ) -> Agent:
     cut = _cut(event_time, y, genome.validation_share)
     early, late = event_time < cut, event_time >= cut
-    columns = [j for j, name in enumerate(names) if name in categorical]
-    task = task_at(genome, [names[j] for j in columns])
+    wide, wide_names = seen(genome, names, x), seen_names(genome, names)
+    columns = [j for j, name in enumerate(wide_names) if name in categorical]
+    task = task_at(genome, [wide_names[j] for j in columns])
     kept = start.agent if start is not None and start.frozen else None
-    inputs = kept.inputs if kept else InputStats.fit(x[early], columns, genome.bins)
+    inputs = kept.inputs if kept else InputStats.fit(wide[early], columns, genome.bins)
     stage = 0.5 if genome.refit else 1.0
     forest = None
     taught, epochs = early, genome.epochs_max
     if genome.expert == TREES:
-        inputs = InputStats.fit(x, columns, genome.bins)  # the gate stays when the trees are grown again
-        forest = grow(genome, inputs, x[early], y[early], event_time[early], torch.get_num_threads())
+        inputs = InputStats.fit(wide, columns, genome.bins)  # the gate stays when the trees are grown again
+        forest = grow(genome, inputs, wide[early], y[early], event_time[early], torch.get_num_threads())
         taught, late = _halves(late, event_time, y)
         epochs *= bool(y[taught].any())
-    later, taught_cost = (x[late], y[late]), None if cost is None else cost[taught]
-    network, epochs = _fit(genome, inputs, task, forest, x[taught], y[taught], taught_cost, later, epochs,
+    later, taught_cost = (wide[late], y[late]), None if cost is None else cost[taught]
+    network, epochs = _fit(genome, inputs, task, forest, wide[taught], y[taught], taught_cost, later, epochs,
                            start, device, lambda done: progress(done * stage))  # fmt: skip
     held_out = Agent("", genome, _no_card(names, categorical), inputs, network, Calibration(), forest)
     logits = held_out.logits(x[late])
@@ -163,10 +166,10 @@ def _train(
     )
     metrics = {**_metrics(calibration.apply(logits), y[late]), **gate_metrics(held_out, x[late], y[late])}
     if genome.refit and forest is not None:
-        forest = grow(genome, inputs, x, y, event_time, torch.get_num_threads())
+        forest = grow(genome, inputs, wide, y, event_time, torch.get_num_threads())
     elif genome.refit:
-        inputs = kept.inputs if kept else InputStats.fit(x, columns, genome.bins)
-        network, _ = _fit(genome, inputs, task, None, x, y, cost, None, epochs, start, device,
+        inputs = kept.inputs if kept else InputStats.fit(wide, columns, genome.bins)
+        network, _ = _fit(genome, inputs, task, None, wide, y, cost, None, epochs, start, device,
                           lambda done: progress(stage + done * (1 - stage)))  # fmt: skip
     card = DataCard(
         genome=genome.id,
@@ -185,7 +188,7 @@ def _train(
         seed=genome.seed,
         warm_start=start.agent.id if start else "",
         versions=_versions(),
-        typical=typical_row(x[~y], columns),
+        typical=typical_row(x[~y], [j for j, name in enumerate(names) if name in categorical]),
     )
     progress(1.0)
     agent = Agent("", genome, card, inputs, network, calibration, forest)

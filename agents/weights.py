@@ -30,6 +30,7 @@ from agents.inputs import InputStats
 from agents.mixture import Committee
 from agents.model import Agent
 from agents.online import OnlineAgent
+from agents.rule_features import seen, seen_categorical, seen_names
 
 WEIGHTS, GENOME, CARD = "weights.safetensors", "genome.json", "card.json"
 NETWORK = "network."  # prefix of the network's tensors
@@ -87,7 +88,7 @@ def load_scorer(folder: Path, checksum: str | None) -> Agent | GraphAgent | Onli
     parts = _read(folder, checksum)
     if online.ESTIMATOR in parts.tensors:
         wanted = {**online.expected_tensors(parts.card, parts.tensors), **_expected_calibration(parts.tensors)}
-        inputs, _ = _checked(parts, wanted)
+        inputs, _ = _checked(parts, wanted, len(parts.card.feature_names))
         return online.restored(parts.path.parent.name, parts.genome, parts.card, inputs, parts.tensors)
     return _graph_agent(parts) if graph.MODEL in parts.tensors else _agent(parts)
 
@@ -119,10 +120,12 @@ def _read(folder: Path, checksum: str | None) -> _Parts:
 def _agent(parts: _Parts) -> Agent:
     path, genome, card, tensors = parts.path, parts.genome, parts.card, parts.tensors
     try:
-        task = task_at(genome, card.categorical)
+        task = task_at(genome, seen_categorical(genome, card.categorical))
     except GenomeError as error:
         raise WeightsError(str(path.parent / GENOME), error, "a genome that fits its data card") from error
-    inputs, calibration = _checked(parts, expected_tensors(genome, card, tensors))
+    columns = len(seen_names(genome, card.feature_names))
+    inputs, calibration = _checked(parts, expected_tensors(genome, card, tensors), columns)
+    _refuse_unfit_rules(parts)
     network = Committee(genome, torch.from_numpy(inputs.edges), [len(c) + 2 for c in inputs.codes], 0.0, task)
     network.load_state_dict(_network(tensors))
     forest = Forest.of(tensors)
@@ -136,24 +139,25 @@ def _agent(parts: _Parts) -> Agent:
 def _graph_agent(parts: _Parts) -> GraphAgent:
     genome, card, tensors = parts.genome, parts.card, parts.tensors
     wanted = {**graph.expected_tensors(card, tensors), **_expected_calibration(tensors)}
-    inputs, calibration = _checked(parts, wanted)
+    inputs, calibration = _checked(parts, wanted, len(card.feature_names))
     model = tensors[graph.MODEL].numpy().tobytes()
     graph.refuse_unfit(model, len(card.feature_names))
     takes_missing, is_margin = (bool(tensors[name]) for name in (graph.MISSING, graph.MARGIN))
     return GraphAgent(parts.path.parent.name, genome, card, inputs, calibration, model, takes_missing, is_margin)
 
 
-def _checked(parts: _Parts, expected: Mapping[str, Tensor]) -> tuple[InputStats, Calibration]:
-    """Inputs and calibration of tensors that are as they should be."""
+def _checked(parts: _Parts, expected: Mapping[str, Tensor], columns: int) -> tuple[InputStats, Calibration]:
+    """Inputs, made of so many columns, and calibration of tensors that are as they should be."""
     path, card = parts.path, parts.card
     _refuse_unfit(parts.tensors, expected, path)
     inputs = InputStats.of(parts.tensors)
-    if not inputs.fits(len(card.feature_names)):
+    if not inputs.fits(columns):
         raise WeightsError(f"{path} inputs", "columns, edges or codes out of order", "those of its features")
     calibration = Calibration.of(parts.tensors)
     if not calibration.fits:
         raise WeightsError(f"{path} calibration", "slopes or steps that turn the ranking round", "ascending ones")
-    if len(card.typical) not in {0, len(card.feature_names)}:
+    can_do_without = 0 if not parts.genome.rules else len(card.feature_names)
+    if len(card.typical) not in {can_do_without, len(card.feature_names)}:
         raise WeightsError(
             f"{path.parent / CARD} typical", f"{len(card.typical)} values", "one for each feature, or none"
         )
@@ -210,12 +214,13 @@ def expected_tensors(genome: Genome, card: DataCard, found: Mapping[str, Tensor]
     The only sizes that are taken from the file are those of the tables of known codes, how many sets of them
     trees have, and the calibration's steps.
     """
-    d, c = len(card.feature_names), len(card.categorical)
+    categorical = seen_categorical(genome, card.categorical)
+    d, c = len(seen_names(genome, card.feature_names)), len(categorical)
     codes = [found.get(f"inputs.codes.{i}", torch.empty(0)).flatten() for i in range(c)]
     inputs = InputStats.blank(d, c, genome.bins, [len(known) for known in codes])
     with torch.device("meta"):
         sizes = [len(known) + 2 for known in codes]
-        network = Committee(genome, torch.empty(inputs.edges.shape), sizes, 0.0, task_at(genome, card.categorical))
+        network = Committee(genome, torch.empty(inputs.edges.shape), sizes, 0.0, task_at(genome, categorical))
     weights = {f"{NETWORK}{k}": v for k, v in network.state_dict().items()}
     sets = found.get("trees.sets", torch.empty(0, 0)).flatten(1).shape[0]
     trees = Forest.blank(genome, [len(known) for known in codes], sets).tensors() if genome.expert == TREES else {}
@@ -225,6 +230,14 @@ def expected_tensors(genome: Genome, card: DataCard, found: Mapping[str, Tensor]
 def _expected_calibration(found: Mapping[str, Tensor]) -> dict[str, Tensor]:
     steps = found.get(f"{CALIBRATION}steps", torch.empty(0))
     return Calibration(steps=((0.0, 0.0),) * (len(steps) if steps.dim() else 0)).tensors()
+
+
+def _refuse_unfit_rules(parts: _Parts) -> None:
+    names = parts.card.feature_names
+    try:
+        seen(parts.genome, names, np.zeros((1, len(names)), np.float32))
+    except GenomeError as error:
+        raise WeightsError(str(parts.path.parent / GENOME), error, "rules over its features") from error
 
 
 def _network(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -32,6 +32,7 @@ from benchmarks.handbook_data import (
     stream_of,
     window_features,
 )
+from benchmarks.handbook_rules import ANALYSTS
 from benchmarks.harness import Report, arguments, need_data
 from benchmarks.learners import FOREST, LIGHTGBM, NEURAL, TABM, TREES, XGBOOST, Choice, Learner, Rows
 from benchmarks.tuning import TRIALS, Split, fitted, lineup, tuned
@@ -40,7 +41,7 @@ TRAIN_FROM_DAY = 115  # 2018-07-25, counted from 2018-04-01; its test week begin
 OF_TERMINALS = 2  # scenario of the frauds at compromised terminals
 FOLDS = 4  # each a week before the other
 SEEDS = 5
-OURS, RIVALS = (TREES, NEURAL), (LIGHTGBM, XGBOOST, FOREST, TABM)
+OURS, RIVALS = (TREES, NEURAL), (LIGHTGBM, XGBOOST, FOREST, TABM, ANALYSTS)
 LINEUP = "RLFA, lineup of both"
 FEATURES = ("published", "extended")
 METRICS = ("AUC", "AP", "CP@100")

@@ -194,6 +194,10 @@ def take_in(
     if not service.settings.hosts.unsealed:
         refuse_unavailable()
     loaded = load_scorer(folder, checksum)
+    if loaded.genome.rules and not service.settings.hosts.unsealed:
+        raise ImportRefusedError(
+            str(folder / GENOME), "rules", "none from outside: Arrow, which reads them, has threads"
+        )
     here = intake_of(service).feature_names
     _refuse_strange(f"{folder / CARD} feature_names", loaded.feature_names, here)
     _refuse_strange("--feature", visible, loaded.feature_names)

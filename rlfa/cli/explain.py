@@ -21,8 +21,9 @@ from rlfa.lineup.segments import fields_of
 from rlfa.lineup.slots import Day
 from rlfa.lineup.wording import Wording
 from rlfa.outcomes.audit import Audit
-from rlfa.outcomes.explain import Budgeted, Explanation, Ruling, explain
+from rlfa.outcomes.explain import Budgeted, Explanation, explain
 from rlfa.outcomes.kept import ExplainError, find
+from rlfa.rules.again import Ruling
 from rlfa.store.agents import Agents, ref_of
 from rlfa.store.database import Store
 from rlfa.store.ledger import Ledger

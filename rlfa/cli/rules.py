@@ -1,4 +1,4 @@
-"""`rlfa rules check|test|set|off|show`: the user's own rules around the lineup."""
+"""`rlfa rules check|test|set|off|show|sign`: the user's own rules around the lineup."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated
 
 import msgspec
 import typer
+from msgspec.structs import replace
 from rich.table import Table
 
 from rlfa.cli.by_hand import By, Reason
@@ -17,14 +18,21 @@ from rlfa.errors import ConfigError
 from rlfa.free_agency.front_office import last_state
 from rlfa.free_agency.manual import Command
 from rlfa.lanes.intake import intake_of
-from rlfa.lineup.segments import fields_of
+from rlfa.lineup.segments import fields_of, part_of
+from rlfa.lineup.slots import SlotId
+from rlfa.outcomes import log
+from rlfa.rules.agent import genome_of
 from rlfa.rules.loading import load_rules
 from rlfa.rules.reading import read_rules
 from rlfa.rules.ruleset import RuleSet
 from rlfa.rules.trying import Part, SetFigures, past_of_log, past_of_table, try_on
+from rlfa.store.agents import Agents
 from rlfa.store.commands import Commands
 from rlfa.store.database import Store
 from rlfa.store.rules import RuleSets
+from rlfa.trainers.first_lineup import stored
+from rlfa.trainers.training import keep, train_on, window
+from streams.codec import categorical_features
 from streams.spec import load_spec
 from streams.tables import read_history
 
@@ -108,9 +116,53 @@ def show_rules(config: Config = HERE, database: Database = "", as_json: AsJson =
     _show(rules, as_json=as_json)
 
 
-def _ask(service: Service, rules: RuleSet, by: str, reason: str) -> None:
+@app.command("sign")
+def sign_rules(
+    rules: RulesFile,
+    slot: Annotated[str, typer.Option("--slot", help="The slot that it shall be tried for.")],
+    by: By,
+    reason: Reason,
+    config: Config = HERE,
+) -> None:
+    """Make a rule set an agent, weighed and calibrated on the newest closed days, and sign it into a slot's pool.
+
+    Example: rlfa rules sign rules.toml --slot main --by ada --reason "the analysts against the machines"
+    """
+    _refuse_nameless(by, reason)
+    service = load_service(config)
+    genome = genome_of(load_rules(service, rules), fields_of(service.spec, intake_of(service).feature_names))
+    settings = service.settings
+    agent = train_on(
+        service.outcomes,
+        window(log.closed_days(service.outcomes), settings.trainers.window_days),
+        genome,
+        categorical_features(service.spec),
+        settings.free_agency.costs,
+        part=part_of(service.spec, settings.segments.get(slot, "")),
+        threads=settings.trainers.threads,
+    )
+    now = time.time_ns() // 1_000_000
+    ref = keep(agent, service.agents)
+    record = replace(stored(ref, genome.id, now), added_by=by, why=reason)
+    store = Store.open(service.database, must_exist=True)
+    try:
+        with store.transaction() as session:
+            Agents(session).add(record)
+            command = Command(id=0, verb="sign", by=by, why=reason, slot=SlotId(slot), agent=ref.id)
+            number = Commands(session).add(command, now)
+    finally:
+        store.close()
+    typer.echo(ref.id)
+    typer.echo(f"command {number} waits for the manager; `rlfa ledger` shows what came of it", err=True)
+
+
+def _refuse_nameless(by: str, reason: str) -> None:
     if not by.strip() or not reason.strip():
         raise typer.BadParameter("found nothing, allowed: a name and a reason", param_hint="--by, --reason")
+
+
+def _ask(service: Service, rules: RuleSet, by: str, reason: str) -> None:
+    _refuse_nameless(by, reason)
     now = time.time_ns() // 1_000_000
     store = Store.open(service.database, must_exist=True)
     try:

@@ -22,7 +22,7 @@ from rlfa.outcomes import log
 from rlfa.outcomes.audit import Audit, audit_of, decode, speaking
 from rlfa.outcomes.kept import ExplainError, Kept
 from rlfa.rewards.money import Costs
-from rlfa.rules.deciding import ACTION_OF, DECIDED, NO_HIT, SUSPENDED, RuleBook, decide_again
+from rlfa.rules.again import Ruling, ruling_of
 from rlfa.rules.ruleset import NO_RULES, RuleSet
 from rlfa.store.agents import StoredAgent
 
@@ -60,23 +60,6 @@ class Budgeted(msgspec.Struct, frozen=True, kw_only=True):
     """It was approved for the budget's sake."""
     over_again: bool
     """The same comparison once more."""
-
-
-class Ruling(msgspec.Struct, frozen=True, kw_only=True):
-    """What the user's rules had to say, then and now."""
-
-    rules: str
-    """Id of the set in the ledger's epoch."""
-    hits: tuple[str, ...]
-    """Rules that hit, as recorded, in the order in which they may decide."""
-    suspended: tuple[str, ...] = ()
-    """Of them those that had declined as many payments that day as they may."""
-    decided_by: str = ""
-    """The rule that decided; empty: the lineup did."""
-    reason: str = ""
-    """What that rule says."""
-    repeats: bool
-    """Whether the same rules come out from what was kept."""
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
@@ -164,7 +147,7 @@ def explain(
     budget = _budgeted(kept, score, costs)
     if budget is not None and budget.over != budget.over_again:
         agreement, largest = "differs", float("inf")
-    ruling = _ruling(kept, _rows(kept, x, fields), score, rules)
+    ruling = ruling_of(kept.row, kept.numbers(log.RULE), _rows(kept, x, fields), score, rules)
     if ruling is not None and not ruling.repeats:
         agreement, largest = "differs", float("inf")
     playing = np.flatnonzero(chosen[0] != NOBODY)
@@ -210,28 +193,6 @@ def _budgeted(kept: Kept, score: float, costs: Costs) -> Budgeted | None:
         stopped=floor == float("inf"),
         over=over,
         over_again=not value > floor,
-    )
-
-
-def _ruling(kept: Kept, rows: Rows, score: float, rules: RuleSet) -> Ruling | None:
-    """The recorded verdicts beside those that the same rules come to now; the action has to be the deciding rule's."""
-    sequence, recorded = rules.sequence, kept.numbers(log.RULE)
-    then = np.nan_to_num(np.array([recorded.get(rule.name, np.float32(0)) for rule in sequence], np.float32))
-    others = {name for name, verdict in recorded.items() if verdict > NO_HIT} - set(rules.names)
-    if not sequence and not others:
-        return None
-    hits = RuleBook.of(rules, rows.fields).hits(rows, np.array([score]))[0]
-    again = decide_again(rules, hits, then == SUSPENDED)
-    deciding = next((rule for rule, verdict in zip(sequence, again, strict=True) if verdict == DECIDED), None)
-    passed = bool(kept.row["explored"])
-    as_ruled = deciding is None or passed or ACTION_OF[deciding.action] == int(str(kept.row["action"]))
-    return Ruling(
-        rules=rules.id if sequence else "",
-        hits=tuple(rule.name for rule, verdict in zip(sequence, then, strict=True) if verdict > NO_HIT),
-        suspended=tuple(rule.name for rule, verdict in zip(sequence, then, strict=True) if verdict == SUSPENDED),
-        decided_by=deciding.name if deciding else "",
-        reason=deciding.reason if deciding else "",
-        repeats=not others and bool((again == then).all()) and as_ruled,
     )
 
 

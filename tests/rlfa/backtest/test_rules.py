@@ -16,12 +16,15 @@ from rlfa.backtest import Played, run
 from rlfa.cli import app
 from rlfa.cli.explain import explain_again
 from rlfa.config import load_service
+from rlfa.free_agency.front_office import FrontOffice
+from rlfa.hosts.scoring import InlineHost
 from rlfa.lineup.actions import ACTIONS
-from rlfa.lineup.slots import DAY_MS, Day
+from rlfa.lineup.slots import DAY_MS, AgentId, Day, EventTime
 from rlfa.outcomes import log
 from rlfa.rules.deciding import DECIDED, SUSPENDED
 from rlfa.rules.loading import load_rules
 from rlfa.rules.trying import past_of_table, try_on
+from rlfa.store.agents import Agents, ref_of
 from streams.history import FRAUD
 from tests.rlfa.backtest.histories import CONFIG, service_in, simulated
 
@@ -158,6 +161,39 @@ def test_what_comes_later_changes_no_verdict(played: Played, tmp_path: Path) -> 
     )
     np.testing.assert_array_equal(again.action, played.action[played.rows < end])
     assert again.entries == played.entries[: len(again.entries)]
+
+
+def test_a_rule_set_is_weighed_on_closed_days_and_signed_as_an_agent_like_any_other(
+    played: Played, tmp_path: Path
+) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(played.service.root, folder)
+    service = load_service(folder / "rlfa.toml")
+    (folder / "rules.toml").write_text(RULES)
+    asked = ["rules", "sign", str(folder / "rules.toml"), "--slot", "a", "--by", "ada", "--reason", "against machines"]
+    refused = CliRunner().invoke(app, [*asked, "-c", str(folder / "rlfa.toml")])
+    assert "rule 'odd' when: found 'lineup_score', allowed: fields and features" in str(refused.exception)
+    (folder / "rules.toml").write_text(RULES[: RULES.rindex("[[rules]]")])
+    signed = CliRunner().invoke(app, [*asked, "-c", str(folder / "rlfa.toml")])
+    assert signed.exit_code == 0, signed.output
+    agent = AgentId(signed.stdout.strip())
+    assert agent.startswith("rules-")
+    office = FrontOffice.open(service)
+    assert office.obey(EventTime(int(played.history.event_time[-1])), 1)
+    (slot,) = (s for s in office.state.slots if s.id == "a")
+    assert agent in {free.agent for free in slot.pool}
+    with office.store.reading() as session:
+        record = Agents(session).get(agent)
+    office.store.close()
+    assert (record.added_by, record.why) == ("ada", "against machines")
+    host = InlineHost(played.feature_names)
+    host.load([ref_of(record)])
+    logits = host.score([agent], played.x[played.rows])[:, 0]
+    assert np.isfinite(logits).all()
+    amount = played.x[played.rows][:, played.feature_names.index("amount")]
+    share = played.x[played.rows][:, played.feature_names.index("terminal_fraud_share_7d")]
+    quiet = (amount >= 3) & (amount <= 150) & ~(share > np.float32(0.2))
+    assert np.unique(logits[quiet]).size == 1  # no rule hits: the base rate
 
 
 def test_rules_are_tried_on_a_table_and_on_the_services_own_days(played: Played, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rlfa.hosts.scoring import Features, Logits
+from rlfa.hosts.scoring import Features, Logits, Reasoning
 from rlfa.lanes.step import Absorbed, Decided, Intake, columns_of, decide, judge
 from rlfa.lanes.watermarks import Watermarks
 from rlfa.lineup.actions import ACTIONS
@@ -80,8 +80,8 @@ class Fixed:
     def score(self, agents: object, features: Features) -> Logits:
         return np.full((len(features), 1), self.logit, np.float32)
 
-    def contributions(self, agents: object, weights: object, features: Features) -> Features:
-        return np.zeros(features.shape, np.float32)
+    def reasons(self, agents: object, weights: object, features: Features) -> Reasoning:
+        return Reasoning.none(features)
 
 
 @pytest.fixture(scope="module")
