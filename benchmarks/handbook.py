@@ -226,6 +226,8 @@ def claims(report: Report, features: str, found: dict[str, NDArray[np.float64]])
     mine = of_seeds[LINEUP]
     for j, metric in enumerate(METRICS):
         report.claim(f"{features}: {metric} of the lineup", float(mine[:, j].mean()), f"> {PUBLISHED[metric]}")
+    absent = [rival.name for rival in RIVALS if rival.name not in of_seeds]
+    without = f" ({', '.join(absent)} not scored)" if absent else ""
     for j, metric in [(j, m) for j, m in enumerate(METRICS) if m != "AUC"]:
         best = max(
             (rival.name for rival in RIVALS if rival.name in of_seeds),
@@ -233,7 +235,7 @@ def claims(report: Report, features: str, found: dict[str, NDArray[np.float64]])
         )
         gain = float(mine[:, j].mean() - of_seeds[best][:, j].mean())
         spread = max(float(mine[:, j].std(ddof=1)), float(of_seeds[best][:, j].std(ddof=1)))
-        name = f"{features}: {metric} of the lineup less that of {best}, less the spread over seeds"
+        name = f"{features}: {metric} of the lineup less that of {best}, less the spread over seeds{without}"
         report.claim(name, gain - spread, "> 0")
 
 
