@@ -43,7 +43,7 @@ class GatedLinear(nn.Module):
         of_first: f, of the first half; a gate (first order) or an activation (second order).
 
     Source: Shazeer 2020, "GLU Variants Improve Transformer", eq. 5 (second order); Huang 2024, "Expanded Gating Ranges
-    Improve Activation Functions", section 4: stretched gates gain in the first order, and nothing in the second.
+    Improve Activation Functions": stretched gates gain in the first order, and nothing in the second.
     """
 
     def __init__(self, of_first: nn.Module) -> None:

@@ -30,6 +30,8 @@ class DataCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     seed: int
     warm_start: str
     """Id of the agent whose weights were the start; empty for none."""
+    selected_features: tuple[str, ...] | None = None
+    """Features with a weight that isn't zero, where a penalty chose them."""
     versions: dict[str, str]
     """Of the libraries that trained it."""
     typical: tuple[float | None, ...] = ()

@@ -62,9 +62,17 @@ class Mixture(nn.Module):
 
     def weighed(self, numbers: Tensor, rows: Tensor, boosted: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Logits float32[n], and the experts' log weights float32[n, experts], or [n, k] where only k are scored."""
+        gate_inputs, inputs = self.seen(numbers, rows, boosted)
+        return self.mixed(gate_inputs, inputs)
+
+    def seen(self, numbers: Tensor, rows: Tensor, boosted: Tensor | None = None) -> tuple[tuple[Tensor, ...], Tensor]:
+        """What the gate is called with, and the experts' float32[n, width]."""
         embedded = self._embed(rows)
         gate_inputs = self._seen_by_gate(numbers, rows, embedded, boosted)
-        inputs = self._seen_by_experts(numbers, embedded, boosted)
+        return gate_inputs, self._seen_by_experts(numbers, embedded, boosted)
+
+    def mixed(self, gate_inputs: tuple[Tensor, ...], inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """As in `weighed`, of what `seen` gives."""
         if self.sparse and not self.training:
             chosen, log_weights = self.gate.chosen(*gate_inputs)  # type: ignore[operator]
             logits = chosen_logits(self.experts, inputs, chosen)  # type: ignore[arg-type]

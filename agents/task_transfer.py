@@ -61,7 +61,8 @@ def with_task(agent: Agent, code: float, x: Features, y: NDArray[np.bool_]) -> A
     Raises:
         TrainingDataError: the task is known already, no rows, or an agent that knows no task.
 
-    Source: Gupta et al. 2022, "Sparsely Activated Mixture-of-Experts are Robust Multi-Task Learners", section 4.3.
+    Source: Gupta et al. 2022, "Sparsely Activated Mixture-of-Experts are Robust Multi-Task Learners": the
+    router of a related task is reused.
     """
     like = nearest_task(agent, x, y)
     task = task_at(agent.genome, agent.card.categorical)

@@ -27,11 +27,13 @@ from agents.gate_metrics import gate_metrics
 from agents.gates.task_aware import task_at
 from agents.genome import Genome
 from agents.inputs import InputStats, typical_row
+from agents.lasso import fit_sparse, selected
 from agents.losses import BALANCES, LOSSES
 from agents.metrics import auc, average_precision, calibration_error
 from agents.mixture import Committee
 from agents.model import Agent
 from agents.rule_features import seen, seen_names
+from agents.splits import cut_at, halves
 from agents.thinning import thinned
 from agents.warm_start import Start, refuse_unfit_start
 from agents.weights import all_tensors
@@ -140,7 +142,7 @@ def _train(
     start: Start | None,
     device: str,
 ) -> Agent:
-    cut = _cut(event_time, y, genome.validation_share)
+    cut = cut_at(event_time, y, genome.validation_share)
     early, late = event_time < cut, event_time >= cut
     wide, wide_names = seen(genome, names, x), seen_names(genome, names)
     columns = [j for j, name in enumerate(wide_names) if name in categorical]
@@ -153,14 +155,14 @@ def _train(
     if genome.expert == TREES:
         inputs = InputStats.fit(wide, columns, genome.bins)  # the gate stays when the trees are grown again
         forest = grow(genome, inputs, wide[early], y[early], event_time[early], torch.get_num_threads())
-        taught, late = _halves(late, event_time, y)
+        taught, late = halves(late, event_time, y)
         epochs *= bool(y[taught].any())
     later, taught_cost = (wide[late], y[late]), None if cost is None else cost[taught]
     network, epochs = _fit(genome, inputs, task, forest, wide[taught], y[taught], taught_cost, later, epochs,
                            start, device, lambda done: progress(done * stage))  # fmt: skip
     held_out = Agent("", genome, _no_card(names, categorical), inputs, network, Calibration(), forest)
     logits = held_out.logits(x[late])
-    newer = _halves(late, event_time, y)[1][late]
+    newer = halves(late, event_time, y)[1][late]
     calibration, calibrated = fit_calibration(
         _calibration_of(genome), logits, y[late], newer, kept.calibration if kept else None
     )
@@ -187,6 +189,7 @@ def _train(
         categorical=tuple(n for n in names if n in categorical),
         seed=genome.seed,
         warm_start=start.agent.id if start else "",
+        selected_features=_selected(genome, network, inputs, wide_names),
         versions=_versions(),
         typical=typical_row(x[~y], [j for j, name in enumerate(names) if name in categorical]),
     )
@@ -223,6 +226,10 @@ def _fit(
     if start is not None:
         start.give(network, inputs, task)
     network.to(device)
+    if genome.penalty != "none":
+        seen = (rows.numbers, rows.rows, rows.fraud, rows.weight)
+        steps = fit_sparse(network, genome, *seen, warm=start is not None)
+        return _shifted(network.cpu(), shift + from_costs), steps
     check = (
         _encoded(inputs, forest, *later, np.ones(len(later[1]), np.float32), device)
         if later is not None and later[1].sum() >= FRAUDS_FOR_STOPPING
@@ -333,25 +340,6 @@ def _calibration_of(genome: Genome) -> Kind | Literal["chosen"]:
     return "platt" if genome.calibration == "steady" and genome.loss != "log" else genome.calibration
 
 
-def _cut(event_time: NDArray[np.int64], y: NDArray[np.bool_], share: float) -> int:
-    """Event time from which rows are for validation; never so late or early that one side has no fraud."""
-    first, last = int(event_time.min()), int(event_time.max())
-    cut = last - int((last - first) * share)
-    frauds = np.sort(event_time[y])
-    if len(frauds) < 2 or frauds[0] == frauds[-1]:
-        return cut if (event_time < cut).any() and y[event_time < cut].any() else last + 1
-    return int(np.clip(cut, frauds[0] + 1, frauds[-1]))
-
-
-def _halves(
-    late: NDArray[np.bool_], event_time: NDArray[np.int64], y: NDArray[np.bool_]
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """The older and the newer half of the frauds of the newest rows, with the genuine rows of the same times."""
-    frauds = np.sort(event_time[late & y])
-    middle = frauds[len(frauds) // 2] if len(frauds) else np.iinfo(np.int64).max
-    return late & (event_time < middle), late & (event_time >= middle)
-
-
 def _metrics(logits: NDArray[np.floating], fraud: NDArray[np.bool_]) -> dict[str, float]:
     if not fraud.any() or fraud.all():
         return {}
@@ -379,6 +367,13 @@ def _no_card(names: tuple[str, ...], categorical: frozenset[str]) -> DataCard:
         validation_rows=0, validation_frauds=0, epochs=0, metrics={}, calibration="", feature_names=names,
         categorical=tuple(sorted(categorical)), seed=0, warm_start="", versions={},
     )  # fmt: skip
+
+
+def _selected(genome: Genome, network: Committee, inputs: InputStats, names: tuple[str, ...]) -> tuple[str, ...] | None:
+    if genome.penalty == "none":
+        return None
+    place = np.concatenate([inputs.numeric, inputs.categorical])
+    return tuple(names[j] for j in sorted(place[selected(network)]))
 
 
 def _versions() -> dict[str, str]:

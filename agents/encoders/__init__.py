@@ -8,8 +8,10 @@ from torch import Tensor, nn
 
 from agents.encoders.periodic import Periodic
 from agents.encoders.piecewise_linear import PiecewiseLinear
+from agents.encoders.plain import Plain
 
 ENCODERS: dict[str, Callable[[Tensor], nn.Module]] = {
     "piecewise_linear": PiecewiseLinear,
     "periodic": Periodic,
+    "plain": Plain,
 }

@@ -29,3 +29,9 @@ class Periodic(nn.Module):
         """float32[n, q] to float32[n, q * 2 * frequencies + q]."""
         angle = 2.0 * math.pi * self.frequency * x.unsqueeze(-1)
         return torch.cat([angle.sin().flatten(1), angle.cos().flatten(1), x], dim=1)
+
+    def features(self) -> Tensor:
+        """The numeric feature behind each column, int64[columns]."""
+        every = torch.arange(len(self.frequency))
+        waves = every.repeat_interleave(self.frequency.shape[1])
+        return torch.cat([waves, waves, every])

@@ -28,3 +28,8 @@ class PiecewiseLinear(nn.Module):
         """float32[n, q] to float32[n, q * bins + q]: the bins, and the number itself for what lies outside."""
         filled = (x.unsqueeze(-1) - self.low).div_(self.width).clamp_(0.0, 1.0)
         return torch.cat([filled.flatten(1), x], dim=1)
+
+    def features(self) -> Tensor:
+        """The numeric feature behind each column, int64[columns]."""
+        every = torch.arange(len(self.low))
+        return torch.cat([every.repeat_interleave(self.low.shape[1]), every])

@@ -33,9 +33,9 @@ class TaskAwareGate(nn.Module):
         genome: `experts`, `gate_map` and the genes of tasks.
         tasks: rows of the table of tasks.
 
-    Source: Gupta et al. 2022, "Sparsely Activated Mixture-of-Experts are Robust Multi-Task Learners", section 3, for
-    the first two; Ma et al. 2018, "Modeling Task Relationships in Multi-task Learning with Multi-gate
-    Mixture-of-Experts", eq. 6 and 7, for the third, but for the part that is shared.
+    Source: Gupta et al. 2022, "Sparsely Activated Mixture-of-Experts are Robust Multi-Task Learners", for the first
+    two; Ma et al. 2018, "Modeling Task Relationships in Multi-task Learning with Multi-gate Mixture-of-Experts", for
+    the third, but for the part that is shared.
     """
 
     def __init__(self, width: int, genome: Genome, tasks: int) -> None:

@@ -170,6 +170,10 @@ def show(agent: AgentName, config: Config = HERE, database: Database = "", as_js
         return
     for name in found.__struct_fields__:
         typer.echo(f"{name}: {getattr(found, name)}")
+    card = msgspec.json.decode(found.card, type=DataCard)
+    if card.selected_features is not None:
+        kept = ", ".join(card.selected_features) or "none"
+        typer.echo(f"selected features: {len(card.selected_features)} of {len(card.feature_names)}: {kept}")
 
 
 def take_in(

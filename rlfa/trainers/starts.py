@@ -48,7 +48,7 @@ def trained_ways(
     incumbent = _incumbent(genome, against, rows)
     if incumbent is not None and trainers.warm_start:
         ways["warm"] = lambda: _trained(service, incumbent.genome, rows, incumbent)
-    if incumbent is not None and trainers.deltas:
+    if incumbent is not None and trainers.deltas and genome.penalty == "none":
         newest = rows.since(Day(int(days[-1]) - trainers.delta_days + 1))
         if newest.fraud.any():
             changed = incumbent.genome if incumbent.genome.deltas else _with_deltas(service, genome)

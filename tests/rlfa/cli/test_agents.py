@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load, save
 from typer.testing import CliRunner, Result
 
+from agents.data_card import DataCard
 from agents.genome import Genome
 from agents.training import train
 from agents.weights import CARD, WEIGHTS, save_agent
@@ -86,8 +87,20 @@ def test_agents_are_listed_and_shown(service: Service, outside: tuple[Path, str]
     assert agent in run(service, "list").stdout
     (listed,) = msgspec.json.decode(run(service, "list", "--json").stdout)
     assert listed["checksum"] == outside[1]
-    assert "added_by: ada" in run(service, "show", agent).stdout
+    shown = run(service, "show", agent).stdout
+    assert "added_by: ada" in shown
+    assert "selected features" not in shown
     assert run(service, "show", "nobody").exit_code == 1
+
+
+def test_an_agent_whose_features_were_selected_says_which(service: Service, outside: tuple[Path, str]) -> None:
+    folder, checksum = outside
+    card = msgspec.json.decode((folder / CARD).read_bytes(), type=DataCard)
+    card = msgspec.structs.replace(card, selected_features=card.feature_names[:2])
+    (folder / CARD).write_bytes(msgspec.json.encode(card))
+    agent = bring(service, folder, checksum).stdout.split()[0]
+    names = ", ".join(card.feature_names[:2])
+    assert f"selected features: 2 of {len(card.feature_names)}: {names}" in run(service, "show", agent).stdout
 
 
 @pytest.mark.parametrize("fault", ["checksum", "shape", "nan", "giant", "feature", "option", "no file"])
