@@ -50,6 +50,7 @@ def main() -> None:
     _rows(report, found)
     _concept_rows(report, in_concepts)
     _claims(report, found)
+    _coverage(report, found, in_concepts)
     report.notes |= {
         "plot": "`docs/drift.svg`: the AP of the last three days; dotted lines are the days on which fraud changes",
         "sample": f"share of the cards, drawn once, every method on the same: {fraud.SHARES}; budgets shrink along",
@@ -120,6 +121,14 @@ def _claims(report: Report, found: Found) -> None:
             soonest = min(f["recovery days"] for f in others)
             name = f"{stream}: recovery days less half of the best other method's"
             report.claim(name, mine["recovery days"] - soonest / 2, "<= 0")
+
+
+def _coverage(report: Report, found: Found, in_concepts: Found) -> None:
+    """A table that was cut short says so."""
+    played = sum(fraud.OURS in methods for methods in found.values())
+    report.claim("fraud streams that free agency has played here", played, f">= {len(CAMPAIGNS) + 3}")
+    others = sum(len(methods) == len(concepts.methods(0)) for methods in in_concepts.values())
+    report.claim("streams of data/drift that every method has played here", others, f">= {len(concepts.CONCEPTS)}")
 
 
 def _others(methods: Mapping[str, Measured]) -> list[dict[str, float]]:
