@@ -115,7 +115,7 @@ def _settings(history: History, lineup: Lineup, seed: int) -> Settings:
             renewal=RenewalRules(every_days=lineup.renew_days),
             exploration=ExplorationRules(declined_labels="all"),
         ),
-        trainers=TrainerSettings(window_days=history.window_days, gate_days=1),
+        trainers=TrainerSettings(window_days=history.window_days, gate_days=1, refit=True),
         genomes={name: _genome(name, seed) for name in GENOMES},
         slots={f"slot_{name}": name for name in lineup.slots},
     )
