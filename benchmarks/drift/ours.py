@@ -52,7 +52,7 @@ Scores = NDArray[np.float64]
 class Lineup:
     """How we play: slots with the family of their first agents, and every how many days they are renewed."""
 
-    slots: tuple[str, ...] = ("trees", "small_trees")
+    slots: tuple[str, ...] = ("trees", "small_trees", "mlp")
     renew_days: int = 2
 
 
