@@ -33,6 +33,17 @@ gate_days = 1
 [free_agency.exploration]
 declined_labels = "all"
 """
+EXPLORING = CONFIG.replace(
+    'declined_labels = "all"\n',
+    """share = 0.25
+share_min = 0.25
+amount_max = 400.0
+loss_max = 1_000.0
+[free_agency.costs]
+alert_budget_per_day = 60
+false_positive = 1.0
+""",
+)
 
 
 def service_in(folder: Path, config: str = CONFIG, spec: str = SPEC) -> Service:

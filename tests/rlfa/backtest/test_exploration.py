@@ -17,22 +17,12 @@ from rlfa.lineup.actions import ACTIONS
 from rlfa.lineup.slots import Day
 from rlfa.outcomes import log
 from rlfa.outcomes.late import closed_days
-from tests.rlfa.backtest.histories import CONFIG, service_in, simulated
-
-EXPLORING = """share = 0.25
-share_min = 0.25
-amount_max = 400.0
-loss_max = 1_000.0
-[free_agency.costs]
-alert_budget_per_day = 60
-false_positive = 1.0
-"""
+from tests.rlfa.backtest.histories import EXPLORING, service_in, simulated
 
 
 @pytest.fixture(scope="module")
 def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
-    config = CONFIG.replace('declined_labels = "all"\n', EXPLORING)
-    service = service_in(tmp_path_factory.mktemp("exploring"), config)
+    service = service_in(tmp_path_factory.mktemp("exploring"), EXPLORING)
     return run(service, simulated(service, 18, customers=1200), wall_ms=lambda: 1)
 
 

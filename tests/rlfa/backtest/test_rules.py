@@ -26,7 +26,7 @@ from rlfa.rules.loading import load_rules
 from rlfa.rules.trying import past_of_table, try_on
 from rlfa.store.agents import Agents, ref_of
 from streams.history import FRAUD
-from tests.rlfa.backtest.histories import CONFIG, service_in, simulated
+from tests.rlfa.backtest.histories import EXPLORING, service_in, simulated
 
 RULES = """
 [[rules]]
@@ -49,20 +49,12 @@ action = "review"
 stage = "after"
 when = "lineup_score > 0.001 and amount > 60"
 """
-EXPLORING = """share = 0.25
-share_min = 0.25
-amount_max = 400.0
-loss_max = 1_000.0
-[free_agency.costs]
-alert_budget_per_day = 60
-false_positive = 1.0
-"""
 
 
 @pytest.fixture(scope="module")
 def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
     folder = tmp_path_factory.mktemp("ruled")
-    service = service_in(folder, CONFIG.replace('declined_labels = "all"\n', EXPLORING))
+    service = service_in(folder, EXPLORING)
     (folder / "rules.toml").write_text(RULES)
     rules = load_rules(service, folder / "rules.toml")
     return run(service, simulated(service, 16, customers=1200), rules=rules, wall_ms=lambda: 1)
@@ -151,7 +143,7 @@ def test_a_verdict_that_was_changed_afterwards_does_not_agree(
 
 def test_what_comes_later_changes_no_verdict(played: Played, tmp_path: Path) -> None:
     """Batches end where days close, and the history's end moves nothing that came before it."""
-    service = service_in(tmp_path, CONFIG.replace('declined_labels = "all"\n', EXPLORING))
+    service = service_in(tmp_path, EXPLORING)
     (tmp_path / "rules.toml").write_text(RULES)
     end = len(played.history) - 300
     fields = [f for f in type(played.history).__dataclass_fields__ if f != "refused"]

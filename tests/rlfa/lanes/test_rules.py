@@ -9,7 +9,6 @@ import pytest
 
 from rlfa.hosts.scoring import Features, Logits, Reasoning
 from rlfa.lanes.step import Absorbed, Decided, Intake, columns_of, decide, judge
-from rlfa.lanes.watermarks import Watermarks
 from rlfa.lineup.actions import ACTIONS
 from rlfa.lineup.budget import AlertRules, Ration
 from rlfa.lineup.exploration import ExplorationRules
@@ -18,20 +17,12 @@ from rlfa.lineup.slots import DAY_MS, AgentId, Day, Epoch, Lineup, Slot, SlotId
 from rlfa.lineup.voting import Rows
 from rlfa.outcomes import journal, log
 from rlfa.outcomes.journal import Journal
-from rlfa.outcomes.labels import LabelQueue
 from rlfa.outcomes.raised import alerts_raised, declined_by_rules
 from rlfa.rewards.money import Costs
 from rlfa.rules.deciding import RuleBook
 from rlfa.rules.reading import rules_of
-from streams.codec import LabelCodec, TransactionCodec
-from streams.features.windows import FeatureState
-from streams.kafka.source import Record
-from streams.spec import parse_spec
-from streams.synthetic import Simulator, demo_scenario
-from streams.synthetic.messages import chunks
-from tests.end_to_end.services import SPEC
+from tests.rlfa.lanes.builders import STREAM, first_records, new_intake
 
-STREAM = parse_spec(SPEC, "stream.toml")
 ROWS = 300
 LINEUP = Lineup(epoch=Epoch(3), slots=(Slot(id=SlotId("all"), incumbent=AgentId("a")),))
 COSTS = Costs(alert_budget_per_day=20, false_positive=0.1)
@@ -86,21 +77,12 @@ class Fixed:
 
 @pytest.fixture(scope="module")
 def intake() -> Intake:
-    return Intake(
-        spec=STREAM,
-        transactions=TransactionCodec(STREAM, None),
-        labels=LabelCodec(),
-        state=FeatureState(STREAM.windows, tuple(STREAM.entities), lateness_ms=STREAM.lateness_max_ms),
-        watermarks=Watermarks(lateness_max_ms=STREAM.lateness_max_ms, ahead_max_ms=STREAM.ahead_max_ms),
-        queue=LabelQueue(patience_ms=STREAM.lateness_max_ms),
-    )
+    return new_intake()
 
 
 @pytest.fixture(scope="module")
 def batch(intake: Intake) -> Absorbed:
-    day = next(iter(chunks(Simulator(demo_scenario().scaled(400), seed=3), 0, 1))).transactions
-    sent = zip(day.time[:ROWS].tolist(), day.key, day.value, strict=False)
-    return intake.absorb([Record("transactions", 0, i, at, key, value) for i, (at, key, value) in enumerate(sent)], [])
+    return intake.absorb(first_records(ROWS), [])
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from agents.model import Voices
 from rlfa.hosts.scoring import AgentRef, HostError, Reasoning
 from rlfa.lanes.step import Absorbed, Decided, Intake, columns_of, decide, judge
-from rlfa.lanes.watermarks import Watermarks
 from rlfa.lineup.actions import choose, combine
 from rlfa.lineup.budget import AlertRules, Ration
 from rlfa.lineup.exploration import ExplorationRules
@@ -24,19 +23,12 @@ from rlfa.lineup.voting import Rows, drawn
 from rlfa.outcomes import journal, log
 from rlfa.outcomes.audit import Spoken, decode
 from rlfa.outcomes.journal import Journal
-from rlfa.outcomes.labels import LabelQueue
 from rlfa.outcomes.raised import alerts_raised
 from rlfa.rewards.budget import rule_of
 from rlfa.rewards.money import Costs
-from streams.codec import LabelCodec, TransactionCodec
-from streams.features.windows import FeatureState
 from streams.kafka.source import Record
-from streams.spec import parse_spec
-from streams.synthetic import Simulator, demo_scenario
-from streams.synthetic.messages import chunks
-from tests.end_to_end.services import SPEC
+from tests.rlfa.lanes.builders import STREAM, first_records, new_intake
 
-STREAM = parse_spec(SPEC, "stream.toml")
 A, B, NEW = AgentId("a"), AgentId("b"), AgentId("new")
 TRIAL = Trial(slot=SlotId("all"), agent=NEW, share=0.3)
 LINEUP = Lineup(
@@ -79,21 +71,12 @@ class Fixed:
 
 @pytest.fixture(scope="module")
 def intake() -> Intake:
-    return Intake(
-        spec=STREAM,
-        transactions=TransactionCodec(STREAM, None),
-        labels=LabelCodec(),
-        state=FeatureState(STREAM.windows, tuple(STREAM.entities), lateness_ms=STREAM.lateness_max_ms),
-        watermarks=Watermarks(lateness_max_ms=STREAM.lateness_max_ms, ahead_max_ms=STREAM.ahead_max_ms),
-        queue=LabelQueue(patience_ms=STREAM.lateness_max_ms),
-    )
+    return new_intake()
 
 
 @pytest.fixture(scope="module")
 def sent() -> list[Record]:
-    day = next(iter(chunks(Simulator(demo_scenario().scaled(400), seed=3), 0, 1))).transactions
-    rows = zip(day.time[:ROWS].tolist(), day.key, day.value, strict=False)
-    return [Record("transactions", 0, i, at, key, value) for i, (at, key, value) in enumerate(rows)]
+    return first_records(ROWS)
 
 
 @pytest.fixture(scope="module")

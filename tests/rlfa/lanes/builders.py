@@ -1,0 +1,33 @@
+"""What a lane takes in: the simulator's first transactions, as records of the broker."""
+
+from __future__ import annotations
+
+from rlfa.lanes.step import Intake
+from rlfa.lanes.watermarks import Watermarks
+from rlfa.outcomes.labels import LabelQueue
+from streams.codec import LabelCodec, TransactionCodec
+from streams.features.windows import FeatureState
+from streams.kafka.source import Record
+from streams.spec import parse_spec
+from streams.synthetic import Simulator, demo_scenario
+from streams.synthetic.messages import chunks
+from tests.end_to_end.services import SPEC
+
+STREAM = parse_spec(SPEC, "stream.toml")
+
+
+def new_intake() -> Intake:
+    return Intake(
+        spec=STREAM,
+        transactions=TransactionCodec(STREAM, None),
+        labels=LabelCodec(),
+        state=FeatureState(STREAM.windows, tuple(STREAM.entities), lateness_ms=STREAM.lateness_max_ms),
+        watermarks=Watermarks(lateness_max_ms=STREAM.lateness_max_ms, ahead_max_ms=STREAM.ahead_max_ms),
+        queue=LabelQueue(patience_ms=STREAM.lateness_max_ms),
+    )
+
+
+def first_records(rows: int) -> list[Record]:
+    day = next(iter(chunks(Simulator(demo_scenario().scaled(400), seed=3), 0, 1))).transactions
+    sent = zip(day.time[:rows].tolist(), day.key, day.value, strict=False)
+    return [Record("transactions", 0, i, at, key, value) for i, (at, key, value) in enumerate(sent)]
