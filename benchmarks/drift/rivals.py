@@ -31,14 +31,17 @@ def lightgbm(history: History, every: int, seed: int, **parameters: float) -> tu
     words = [history.names.index(name) for name in history.categorical]
     fits, shift, booster = 0, 0.0, None
     for day in range(history.first_day, history.last_day + 1):
-        if (day - history.first_day) % every == 0:
-            known = history.known(day)
-            x, y = history.x[known], history.fraud[known]
+        known = history.known(day)
+        x, y = history.x[known], history.fraud[known]
+        # A window of one class teaches nothing: the last model stays.
+        if (day - history.first_day) % every == 0 and y.any() and not y.all():
             keep, shift = thinned(y, GENUINE_PER_FRAUD, np.random.default_rng((seed, day)))
             model = LGBMClassifier(random_state=seed, n_jobs=THREADS, verbose=-1, **parameters)
             booster, fits = model.fit(x[keep], y[keep], categorical_feature=words).booster_, fits + 1
         rows = history.rows(day)
-        assert booster is not None
+        if booster is None:
+            score[rows] = y.mean()
+            continue
         raw = np.asarray(booster.predict(history.x[rows], raw_score=True, num_threads=THREADS))
         score[rows] = 1.0 / (1.0 + np.exp(-(raw + shift)))
     return score, fits
