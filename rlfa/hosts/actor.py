@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import ray
@@ -16,7 +16,17 @@ from ray.exceptions import GetTimeoutError, RayActorError
 from rlfa.hosts.scoring import AgentRef, Features, InlineHost, Logits, Reasoning
 from rlfa.hosts.sealed import SealRules
 from rlfa.lineup.slots import AgentId
+from rlfa.metrics.lane import HostCall
 from rlfa.telemetry import configure_logs, logger
+
+REMOTE = "remote"
+
+
+class Scored(NamedTuple):
+    """A remote host's answer to a batch, and how long it worked on it."""
+
+    logits: Logits
+    seconds: float
 
 
 @ray.remote(max_restarts=-1, num_cpus=0)
@@ -36,9 +46,13 @@ class RemoteHost:
         self._host.load(refs)
         self._held = frozenset(ref.id for ref in refs)
 
-    def score(self, agents: Sequence[AgentId], features: Features) -> Logits | None:
+    def score(self, agents: Sequence[AgentId], features: Features) -> Scored | None:
         """Logits float32[n, k], or None from a fresh actor that has no agents yet."""
-        return self._host.score(agents, features) if self._held.issuperset(agents) else None
+        if not self._held.issuperset(agents):
+            return None
+        began = time.perf_counter()
+        logits = self._host.score(agents, features)
+        return Scored(logits, time.perf_counter() - began)
 
     def reasons(self, agents: Sequence[AgentId], weights: NDArray[np.float64], features: Features) -> Reasoning | None:
         """See `Host.reasons`; None from a fresh actor."""
@@ -56,10 +70,12 @@ class RemoteHostClient:
     Args:
         actor: a `RemoteHost`.
         wait_s: for one batch, restarts of the actor included; then its agents are left out of the batch.
+        called: told of every batch that was sent.
     """
 
     actor: Any  # a Ray handle, untyped by Ray
     wait_s: float
+    called: Callable[[HostCall], object] = bool
     _refs: Sequence[AgentRef] = field(default_factory=tuple)
 
     def load(self, refs: Sequence[AgentRef]) -> None:
@@ -69,8 +85,12 @@ class RemoteHostClient:
 
     def score(self, agents: Sequence[AgentId], features: Features) -> Logits:
         """Logits float32[n, k], all NaN when the host stayed away."""
-        answer: Logits | None = self._ask("score", agents, features)
-        return np.full((len(features), len(agents)), np.nan, np.float32) if answer is None else answer
+        began = time.perf_counter()
+        answer: Scored | None = self._ask("score", agents, features)
+        waited_s = time.perf_counter() - began - (answer.seconds if answer else 0.0)
+        rows, is_answered = len(features), answer is not None
+        self.called(HostCall(host=REMOTE, agents=len(agents), rows=rows, waited_s=waited_s, answered=is_answered))
+        return np.full((rows, len(agents)), np.nan, np.float32) if answer is None else answer.logits
 
     def reasons(self, agents: Sequence[AgentId], weights: NDArray[np.float64], features: Features) -> Reasoning:
         """See `Host.reasons`; none when the host stayed away."""
@@ -90,7 +110,7 @@ class RemoteHostClient:
             if answer is not None:
                 return answer
             self.actor.load.remote(self._refs)  # a restarted actor: the next try queues behind the load
-        logger().warning("host_stayed_away", host="remote", waited_s=self.wait_s)
+        logger().warning("host_stayed_away", host=REMOTE, waited_s=self.wait_s)
         return None
 
 

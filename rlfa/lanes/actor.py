@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from queue import Empty, SimpleQueue
 
 import ray
@@ -20,6 +21,9 @@ from rlfa.lanes.intake import intake_of
 from rlfa.lanes.session import LaneStatus, Session, held, turns
 from rlfa.lineup.plan import Plan, read_plan
 from rlfa.lineup.slots import AgentId
+from rlfa.metrics.lane import HostCall, LaneMeter
+from rlfa.metrics.process import process_report
+from rlfa.metrics.reports import LaneReport
 from rlfa.outcomes.journal import Journal
 from rlfa.telemetry import configure_logs, logger
 from streams.errors import StreamsError
@@ -43,13 +47,16 @@ class LaneActor:
         torch.set_num_threads(service.settings.lanes.threads)
         self._service, self._lane = service, lane
         intake = intake_of(service)
-        self._host = _host(service, intake.feature_names, remote)
+        self._meter = LaneMeter()
+        self._host = _host(service, intake.feature_names, remote, self._meter.asked)
         self._plans: SimpleQueue[Plan] = SimpleQueue()
         self._plan = read_plan(service.lineup_file)
         _load(self._host, service, self._plan, self._plan)
         self._stop = threading.Event()
         self._turn_began: float | None = None
         self._session: Session | None = None
+        self._was_hung = self._marker.exists()
+        self._marker.unlink(missing_ok=True)
         threading.Thread(target=self._watch, daemon=True).start()
 
     def run(self) -> None:
@@ -62,6 +69,7 @@ class LaneActor:
             try:
                 self._live()
             except (StreamsError, HostError) as error:
+                self._meter.reconnects[type(error).__name__] += 1
                 logger().warning("lane_reconnects", lane=self._lane, error=str(error))
                 self._stop.wait(RECONNECT_S)
 
@@ -79,6 +87,21 @@ class LaneActor:
         session = self._session
         return session.status() if session else None
 
+    def report(self) -> LaneReport:
+        """All that is counted here, whatever the lane does at the moment."""
+        session, began = self._session, self._turn_began
+        raised = session.ration.raised if session else {}
+        return LaneReport(
+            lane=self._lane,
+            process=process_report(),
+            counts=self._meter.counts(),
+            turn_s=None if began is None else time.monotonic() - began,
+            status=session.status() if session else None,
+            reached=session.reached() if session else {},
+            alerts_raised=raised[max(raised)] if raised else 0,
+            was_hung=self._was_hung,
+        )
+
     def pid(self) -> int:
         """For tests that kill it."""
         return os.getpid()
@@ -95,6 +118,7 @@ class LaneActor:
             plan=self._plan,
             clients=clients,
             wall_ms=lambda: time.time_ns() // 1_000_000,
+            meter=self._meter,
         )
         try:
             session.recover(self._alive)
@@ -107,6 +131,11 @@ class LaneActor:
             session.journal.close()
             clients.close()
             self._turn_began = None
+
+    @property
+    def _marker(self) -> Path:
+        """A file that the watchdog leaves for the next process to tell of."""
+        return self._service.state / f"lane-{self._lane}.hung"
 
     def _alive(self) -> None:
         """Feed the watchdog: from now on it waits as long as one turn may take."""
@@ -146,14 +175,20 @@ class LaneActor:
             began = self._turn_began
             if began is not None and time.monotonic() - began > limit:
                 logger().error("lane_hung", lane=self._lane, limit_s=limit)
+                self._marker.touch()
                 os._exit(WATCHDOG_EXIT)
 
 
-def _host(service: Service, feature_names: tuple[str, ...], remote: ActorHandle | None) -> Host:
+def _host(
+    service: Service,
+    feature_names: tuple[str, ...],
+    remote: ActorHandle | None,
+    called: Callable[[HostCall], object],
+) -> Host:
     inline = InlineHost(feature_names, service.settings.hosts.seal_rules)
     if remote is None:
         return inline
-    return SplitHost(inline, RemoteHostClient(remote, service.settings.hosts.wait_s))
+    return SplitHost(inline, RemoteHostClient(remote, service.settings.hosts.wait_s, called))
 
 
 def _load(host: Host, service: Service, plan: Plan, current: Plan) -> None:

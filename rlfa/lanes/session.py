@@ -25,6 +25,8 @@ from rlfa.lineup.budget import Ration, Share
 from rlfa.lineup.plan import Plan
 from rlfa.lineup.segments import fields_of
 from rlfa.lineup.slots import EventTime, Lineup, day_of
+from rlfa.metrics.batches import BatchLog
+from rlfa.metrics.lane import LaneMeter
 from rlfa.outcomes.journal import Journal
 from rlfa.outcomes.raised import alerts_raised, declined_by_rules
 from rlfa.rules.deciding import RuleBook, Ruled, Used
@@ -87,6 +89,7 @@ class Session:
         plan: the lineup to begin with.
         clients: fresh: their producers' `init` has fenced every older one before the committed offsets are read.
         wall_ms: wall clock, ms UTC.
+        meter: counts what the lane does, over all its sessions.
     """
 
     service: Service
@@ -97,6 +100,7 @@ class Session:
     plan: Plan
     clients: Clients
     wall_ms: Callable[[], int]
+    meter: LaneMeter = field(default_factory=LaneMeter)
     decided: int = 0
     dead: Counter[str] = field(default_factory=Counter)
     positions: dict[TopicPartition, int] = field(default_factory=dict)
@@ -140,6 +144,7 @@ class Session:
         self.clients.transactions.assign(_only(found.live, tx))
         self.clients.labels.assign(_only(found.live, labels))
         self.journal.set_columns(columns_of(self.intake, self.plan.lineup, self.plan.rules))
+        self.meter.recoveries += 1
         logger().info("lane_recovered", lane=self.lane, replayed=replayed, epoch=self.plan.lineup.epoch)
 
     def turn(self, producer: TransactionalSink) -> int:
@@ -151,18 +156,23 @@ class Session:
         Raises:
             streams.errors.StreamsError: the outcome is unknown or the broker is away: make the clients anew.
         """
-        settings = self.service.settings.lanes
+        settings, batch = self.service.settings.lanes, BatchLog()
         labels = self._poll_labels()
         records = self.clients.transactions.consume(settings.batch_max, settings.poll_ms / 1000)
         if not records and not labels:
             return 0
-        absorbed = self.intake.absorb(records, labels)
-        messages = [*self._decide(absorbed), *self._dead_letters(absorbed)]
+        batch("consume")
+        absorbed = self.intake.absorb(records, labels, batch)
+        messages = [*self._decide(absorbed, batch), *self._dead_letters(absorbed)]
+        batch("encode")
         if labels:
             self.journal.append_labels(absorbed.labels)
+            batch("journal")
         offsets = _next_offsets([*records, *labels])
-        producer.commit(messages, offsets, self.clients.transactions)
+        producer.commit(messages, offsets, self.clients.transactions, batch)
         self.positions.update(offsets)
+        is_full, now = len(records) >= settings.batch_max, self.wall_ms()
+        self.meter.committed(batch, records, len(labels), absorbed.dead, is_full=is_full, now=now)
         self.decided += len(absorbed.transactions.tx_id)
         self.dead.update(letter.reason for letter in absorbed.dead)
         return len(records) + len(labels)
@@ -201,12 +211,19 @@ class Session:
             state_bytes=self.intake.state.memory_bytes,
         )
 
+    def reached(self) -> dict[TopicPartition, int]:
+        """How far each partition of transactions is decided: up to its end, markers included, where all of it is."""
+        source, topic = self.clients.transactions, self.service.settings.topics.transactions
+        read, ends = source.positions(), source.ends()
+        done = {place: offset for place, offset in self.positions.items() if place[0] == topic}
+        return {p: max(offset, ends.get(p, 0)) if read.get(p) == offset else offset for p, offset in done.items()}
+
     def _poll_labels(self) -> list[Record]:
         if len(self.intake.queue) >= self.service.settings.lanes.labels_waiting_max:
             return []  # event time has to catch up first
         return self.clients.labels.consume(LABEL_BATCH, 0.0)
 
-    def _decide(self, absorbed: Absorbed) -> list[Message]:
+    def _decide(self, absorbed: Absorbed, batch: BatchLog) -> list[Message]:
         tx = absorbed.transactions
         if not tx.tx_id:
             return []
@@ -221,10 +238,14 @@ class Session:
             self.ration,
             self.wall_ms(),
             self.book,
+            batch,
         )
+        batch("decide")
         self.ration, self.book = decided.ration, decided.ruled.book
         self._warn_of_suspended(decided.ruled)
         self.journal.append_decisions(decided.rows)
+        batch("journal")
+        batch.rows, batch.suspended = decided.rows, tuple(rule.name for rule, _ in decided.ruled.suspended)
         topic = self.service.settings.topics.decisions
         return [
             Message(topic, key, encode_decision(decision))

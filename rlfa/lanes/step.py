@@ -41,6 +41,7 @@ from streams.dead_letters import (
     DeadLetter,
 )
 from streams.features.windows import FeatureState, LabelEvents
+from streams.kafka.sink import Lap
 from streams.kafka.source import Record
 from streams.spec import StreamSpec
 
@@ -145,10 +146,11 @@ class Intake:
     def __post_init__(self) -> None:
         self.feature_names = (*raw_feature_names(self.spec), *self.state.names)
 
-    def absorb(self, records: Sequence[Record], label_records: Sequence[Record]) -> Absorbed:
+    def absorb(self, records: Sequence[Record], label_records: Sequence[Record], lap: Lap = bool) -> Absorbed:
         """Decode a batch, refuse what can't be read, and take the rest into the feature state."""
         labels, dead = self._read_labels(label_records)
         decoded, unread = self.transactions.decode(records)
+        lap("decode")
         taken = self.take(decoded.partition, decoded.tx_hash, decoded.event_time, decoded.amount, decoded.entities)
         by_place = {(r.partition, r.offset): r for r in records}
         dead += unread
@@ -157,7 +159,9 @@ class Intake:
         dead += _refused(decoded, taken.verdict == DUPLICATE, DUPLICATE_ID, by_place)
         dead += [DeadLetter(label.record, UNKNOWN_TRANSACTION) for label in taken.given_up]
         kept = decoded.take(taken.kept)
-        return Absorbed(kept, np.hstack([raw_features(kept, self.spec), taken.windows]), labels, dead)
+        features = np.hstack([raw_features(kept, self.spec), taken.windows])
+        lap("features")
+        return Absorbed(kept, features, labels, dead)
 
     def take(
         self,
@@ -219,6 +223,7 @@ def decide(
     ration: Ration,
     now: int,
     book: RuleBook = NO_BOOK,
+    lap: Lap = bool,
 ) -> Decided:
     """Scores, actions and reasons for a batch, by one lineup.
 
@@ -233,6 +238,7 @@ def decide(
         ration: of alerts, before the batch.
         now: wall clock, ms UTC, for `decided_at`.
         book: the user's rules, before the batch.
+        lap: told when scores are there, when actions are, and when reasons are.
 
     Raises:
         HostError: no agent scored some row.
@@ -246,13 +252,15 @@ def decide(
         fields=fields_of(spec, feature_names),
         entities=dict(zip(spec.entities, tx.entities.T, strict=True)),
     )
-    judged = judge(rows, lineup, host, costs, exploration, ration, book)
+    judged = judge(rows, lineup, host, costs, exploration, ration, book, lap)
     score, action, degraded = judged.score, judged.action, judged.degraded
     said = votes(judged.logits, judged.voters)
     logit = mean_logit(said, weights(lineup, judged.voters))
     spoke = np.where(np.isfinite(said), judged.voters, NOBODY)
     alerts = np.flatnonzero(action)
+    lap("decide")
     audit = audits(tx, absorbed.features, alerts, logit, spoke, spec, feature_names, lineup, host)
+    lap("reasons")
     votes_p = 1.0 / (1.0 + np.exp(-said.astype(np.float64)))
     priority = priorities(judged.logits, score, tx.amount, action, costs)
     made = (score, action, judged.taken.propensity, judged.alerts.over_budget, degraded, priority)
@@ -290,6 +298,7 @@ def judge(
     exploration: ExplorationRules,
     ration: Ration,
     book: RuleBook = NO_BOOK,
+    lap: Lap = bool,
 ) -> Judged:
     """Scores and actions for a batch, by one lineup and the user's rules around it.
 
@@ -303,11 +312,13 @@ def judge(
         exploration: which would-be declines pass.
         ration: of alerts, before the batch; the next batch takes that of the result.
         book: the user's rules, likewise.
+        lap: told when scores are there.
 
     Raises:
         HostError: no agent scored some row.
     """
     logits = host.score(lineup.agents, rows.features)
+    lap("score")
     chosen = voters(lineup, rows, logits)
     spoken = votes(logits, chosen)
     if not np.isfinite(spoken).any(axis=1).all():

@@ -39,7 +39,7 @@ def read_values(settings: KafkaSettings, topic: str) -> list[bytes]:
         found: list[bytes] = []
         last = time.monotonic()
         # Not every broker lets the client see the end behind a last transaction: silence is an end as well.
-        while set(source.positions()) - source.ended and time.monotonic() - last < SILENCE_S:
+        while source.positions().keys() - source.ends() and time.monotonic() - last < SILENCE_S:
             records = source.consume(BATCH, POLL_S)
             found += [r.value or b"{}" for r in records]
             last = time.monotonic() if records else last

@@ -11,7 +11,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 
 from streams.errors import BrokerError, UnknownOutcomeError
 from streams.kafka.settings import KafkaSettings
-from streams.kafka.sink import Message
+from streams.kafka.sink import Lap, Message
 from streams.kafka.source import Place, Record, Source
 
 T = TypeVar("T")
@@ -74,7 +74,7 @@ class ConfluentSource:
             }
         )
         self._assigned: dict[Place, int] = {}
-        self.ended: set[Place] = set()  # partitions read to their present end, control records included
+        self._ends: dict[Place, int] = {}
         self._answered(lambda wait: self.consumer.list_topics(timeout=wait), settings.connect_wait_s)
 
     def partitions(self, topic: str) -> list[int]:
@@ -113,7 +113,7 @@ class ConfluentSource:
     def assign(self, offsets: Mapping[Place, int]) -> None:
         """Read these partitions from these offsets on."""
         self._assigned = dict(offsets)
-        self.ended = set()
+        self._ends = {}
         self.consumer.assign([TopicPartition(t, p, offset) for (t, p), offset in offsets.items()])
 
     def consume(self, most: int, timeout_s: float) -> list[Record]:
@@ -129,19 +129,23 @@ class ConfluentSource:
         for m in messages:
             if (error := m.error()) is not None:
                 if error.code() == KafkaError._PARTITION_EOF:
-                    self.ended.add((m.topic(), m.partition()))
+                    self._ends[m.topic(), m.partition()] = m.offset()
                 else:
                     self._refuse(error)
                 continue
             record = Record(m.topic(), m.partition(), m.offset(), m.timestamp()[1], m.key(), m.value())
             self._assigned[record.topic, record.partition] = record.offset + 1
-            self.ended.discard((record.topic, record.partition))
+            self._ends.pop((record.topic, record.partition), None)
             records.append(record)
         return records
 
     def positions(self) -> dict[Place, int]:
         """The next offset to be read of each assigned partition."""
         return dict(self._assigned)
+
+    def ends(self) -> dict[Place, int]:
+        """Of the partitions read to their present end, the offset after it, control records included."""
+        return dict(self._ends)
 
     def close(self) -> None:
         """Leave; commits nothing."""
@@ -189,8 +193,10 @@ class ConfluentTransactionalSink:
         )
         answered(self.producer.init_transactions, settings, problems, settings.connect_wait_s, self.producer.poll)
 
-    def commit(self, messages: Sequence[Message], offsets: Mapping[Place, int], source: Source) -> None:
-        """One Kafka transaction.
+    def commit(
+        self, messages: Sequence[Message], offsets: Mapping[Place, int], source: Source, lap: Lap = bool
+    ) -> None:
+        """One Kafka transaction; see `TransactionalSink`.
 
         Raises:
             UnknownOutcomeError: no answer in time, or the broker aborted: make every client anew.
@@ -201,10 +207,12 @@ class ConfluentTransactionalSink:
             self.producer.begin_transaction()
             for message in messages:
                 self.producer.produce(message.topic, message.value, message.key)
+            lap("produce")
             self.producer.send_offsets_to_transaction(
                 places, source.consumer.consumer_group_metadata(), self._timeout_s
             )
             self.producer.commit_transaction(self._timeout_s)
+            lap("commit")
         except (KafkaException, BufferError) as error:
             raise UnknownOutcomeError(f"commit: {error}") from error
 

@@ -9,7 +9,7 @@ from kafka.errors import KafkaError
 
 from streams.errors import BrokerError, UnknownOutcomeError
 from streams.kafka.settings import KafkaSettings
-from streams.kafka.sink import Message
+from streams.kafka.sink import Lap, Message
 from streams.kafka.source import Place, Record, Source
 
 
@@ -109,6 +109,10 @@ class PythonSource:
         """The next offset to be read of each assigned partition."""
         return {(p.topic, p.partition): self.consumer.position(p) for p in self.consumer.assignment()}
 
+    def ends(self) -> dict[Place, int]:
+        """None: this client doesn't tell."""
+        return {}
+
     def close(self) -> None:
         """Leave; commits nothing."""
         self.consumer.close()
@@ -140,8 +144,10 @@ class PythonTransactionalSink:
         except KafkaError as error:
             raise unreachable(settings, error) from error
 
-    def commit(self, messages: Sequence[Message], offsets: Mapping[Place, int], source: Source) -> None:
-        """One Kafka transaction.
+    def commit(
+        self, messages: Sequence[Message], offsets: Mapping[Place, int], source: Source, lap: Lap = bool
+    ) -> None:
+        """One Kafka transaction; see `TransactionalSink`.
 
         Raises:
             UnknownOutcomeError: no answer in time, or the broker aborted: make every client anew.
@@ -152,8 +158,10 @@ class PythonTransactionalSink:
             self.producer.begin_transaction()
             for message in messages:
                 self.producer.send(message.topic, message.value, message.key)
+            lap("produce")
             self.producer.send_offsets_to_transaction(places, source.consumer.group_metadata())
             self.producer.commit_transaction()
+            lap("commit")
         except (KafkaError, AssertionError) as error:
             raise UnknownOutcomeError(f"commit: {error}") from error
 

@@ -46,6 +46,10 @@ class Source(Protocol):
         """The next offset to be read of each assigned partition."""
         ...
 
+    def ends(self) -> dict[Place, int]:
+        """Of the partitions read to their present end, the offset after it, control records included; may be empty."""
+        ...
+
     def close(self) -> None:
         """Leave; commits nothing."""
         ...
