@@ -51,10 +51,20 @@ class LaneSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     """Lanes; partition p belongs to lane p modulo count. More than one only where the key is the only entity."""
     batch_max: Annotated[int, Meta(ge=1, le=65_536)] = 2048
     """Transactions in one batch at most."""
+    latency_target_ms: Annotated[int, Meta(ge=1, le=60_000)] = 50
+    """Batches stay so small that a decision should take no longer, in milliseconds; a lane that is further behind
+    takes `batch_max` at once until it has caught up."""
     poll_ms: Annotated[int, Meta(ge=1, le=10_000)] = 20
     """How long a lane waits for the first record of a batch, in milliseconds."""
+    delivery: Literal["exactly-once", "at-least-once"] = "exactly-once"
+    """Exactly-once: decisions and input offsets are one Kafka transaction, and `read_committed` readers see each
+    decision once. At-least-once: decisions come sooner and at less work, and after a crash some come again."""
+    commit_interval_ms: Annotated[int, Meta(ge=0, le=60_000)] = 5
+    """Milliseconds between commits. Exactly-once: from the begin of a transaction to that of the next one, at least;
+    0 begins at once, more makes fewer and larger transactions. At-least-once: input offsets are committed so often,
+    and so much is decided again after a crash."""
     producers: Annotated[int, Meta(ge=1, le=8)] = 3
-    """Transactional producers in turn: a broker may still be closing one's last transaction."""
+    """Transactional producers in turn, with exactly-once: a broker may still be closing one's last transaction."""
     commit_timeout_s: Annotated[float, Meta(gt=0, le=300)] = 10.0
     """After so many seconds without an answer a commit counts as of unknown outcome."""
     turn_limit_s: Annotated[float, Meta(gt=1, le=3600)] = 60.0

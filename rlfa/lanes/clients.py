@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rlfa.config import Service
 from rlfa.lanes.session import Clients
+from streams.kafka.at_least_once import AtLeastOnceSink
 from streams.kafka.confluent import ConfluentSource, ConfluentTransactionalSink
+from streams.kafka.sink import Sink
 
 
 def group_of(service: Service) -> str:
@@ -18,10 +22,16 @@ def connect(service: Service, lane: int) -> Clients:
     Raises:
         streams.errors.StreamsError: the broker doesn't answer in time, or refuses.
     """
+    kafka, group = service.settings.kafka, group_of(service)
+    producers = _producers(service, lane)
+    return Clients(ConfluentSource(kafka, group), ConfluentSource(kafka, group), producers)
+
+
+def _producers(service: Service, lane: int) -> Sequence[Sink]:
     kafka, settings = service.settings.kafka, service.settings.lanes
-    producers = [
+    if settings.delivery == "at-least-once":
+        return [AtLeastOnceSink(kafka, settings.commit_interval_ms / 1000, settings.commit_timeout_s)]
+    return [
         ConfluentTransactionalSink(kafka, f"{service.settings.name}-lane-{lane}-{i}", settings.commit_timeout_s)
         for i in range(settings.producers)
     ]
-    group = group_of(service)
-    return Clients(ConfluentSource(kafka, group), ConfluentSource(kafka, group), producers)

@@ -19,6 +19,7 @@ import numpy as np
 
 from rlfa.config import Service
 from rlfa.hosts.scoring import AgentRef, Host
+from rlfa.lanes.pace import TurnCost, batch_limit, waits_s
 from rlfa.lanes.recovery import RecoveryError, TopicPartition, route
 from rlfa.lanes.step import Absorbed, Intake, columns_of, decide
 from rlfa.lineup.budget import Ration, Share
@@ -34,7 +35,7 @@ from rlfa.telemetry import logger
 from streams.codec import encode_decision
 from streams.dead_letters import encode_dead_letter
 from streams.features.snapshot import load_snapshot, save_snapshot
-from streams.kafka.sink import Message, TransactionalSink
+from streams.kafka.sink import Message, Sink
 from streams.kafka.source import Record, Source
 
 REPLAY_BATCH = 10_000
@@ -66,7 +67,7 @@ class Clients:
 
     transactions: Source
     labels: Source
-    producers: Sequence[TransactionalSink]
+    producers: Sequence[Sink]
 
     def close(self) -> None:
         """Close all; what was open in a transaction is aborted by the broker or fenced by the next clients."""
@@ -108,6 +109,11 @@ class Session:
     """Of alerts; counted again by `recover`."""
     book: RuleBook = field(init=False)
     """Of the user's rules; their declines are counted again by `recover`."""
+    _cost: TurnCost = field(default_factory=TurnCost)
+    _limit: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._limit = self.service.settings.lanes.batch_max
 
     def recover(self, alive: Callable[[], None]) -> None:
         """Bring the feature state to the committed offsets, without emitting anything.
@@ -147,8 +153,8 @@ class Session:
         self.meter.recoveries += 1
         logger().info("lane_recovered", lane=self.lane, replayed=replayed, epoch=self.plan.lineup.epoch)
 
-    def turn(self, producer: TransactionalSink) -> int:
-        """Poll a batch and see it through to the commit.
+    def turn(self, producer: Sink) -> int:
+        """Poll a batch, as large as the pace allows, and see it through to the commit.
 
         Returns:
             Records taken in.
@@ -158,8 +164,10 @@ class Session:
         """
         settings, batch = self.service.settings.lanes, BatchLog()
         labels = self._poll_labels()
-        records = self.clients.transactions.consume(settings.batch_max, settings.poll_ms / 1000)
+        records = self.clients.transactions.consume(self._limit, settings.poll_ms / 1000)
+        began = time.monotonic()
         if not records and not labels:
+            producer.settle(self.clients.transactions, wait=False)
             return 0
         batch("consume")
         absorbed = self.intake.absorb(records, labels, batch)
@@ -171,10 +179,11 @@ class Session:
         offsets = _next_offsets([*records, *labels])
         producer.commit(messages, offsets, self.clients.transactions, batch)
         self.positions.update(offsets)
-        is_full, now = len(records) >= settings.batch_max, self.wall_ms()
+        is_full, now = len(records) >= self._limit, self.wall_ms()
         self.meter.committed(batch, records, len(labels), absorbed.dead, is_full=is_full, now=now)
         self.decided += len(absorbed.transactions.tx_id)
         self.dead.update(letter.reason for letter in absorbed.dead)
+        self._keep_pace(records, began)
         return len(records) + len(labels)
 
     def use(self, plan: Plan) -> None:
@@ -186,7 +195,13 @@ class Session:
         logger().info("lineup_taken", lane=self.lane, epoch=plan.lineup.epoch)
 
     def snapshot(self) -> None:
-        """Write the feature state with the offsets that it stands for."""
+        """Write the feature state with the offsets that it stands for, once all of these are committed.
+
+        Raises:
+            streams.errors.StreamsError: the broker doesn't confirm them: make the clients anew.
+        """
+        for producer in self.clients.producers:
+            producer.settle(self.clients.transactions, wait=True)
         topic = self.service.settings.topics.labels
         offsets = dict(self.positions)
         for partition, offset in self.intake.queue.first_offsets().items():
@@ -217,6 +232,16 @@ class Session:
         read, ends = source.positions(), source.ends()
         done = {place: offset for place, offset in self.positions.items() if place[0] == topic}
         return {p: max(offset, ends.get(p, 0)) if read.get(p) == offset else offset for p, offset in done.items()}
+
+    def _keep_pace(self, records: Sequence[Record], began: float) -> None:
+        """Learn from the turn how large the next batch may be, and let transactions gather until it is time for it."""
+        settings, took = self.service.settings.lanes, time.monotonic() - began
+        self._cost = self._cost.after(len(records), took)
+        oldest_ms = self.wall_ms() - took * 1000 - min((r.timestamp for r in records), default=self.wall_ms())
+        target_s = settings.latency_target_ms / 1000
+        self._limit = batch_limit(self._cost, target_s=target_s, oldest_s=oldest_ms / 1000, most=settings.batch_max)
+        interval_s = settings.commit_interval_ms / 1000
+        time.sleep(waits_s(since_last_s=took, interval_s=interval_s, delivery=settings.delivery))
 
     def _poll_labels(self) -> list[Record]:
         if len(self.intake.queue) >= self.service.settings.lanes.labels_waiting_max:

@@ -216,6 +216,9 @@ class ConfluentTransactionalSink:
         except (KafkaException, BufferError) as error:
             raise UnknownOutcomeError(f"commit: {error}") from error
 
+    def settle(self, source: Source, *, wait: bool) -> None:
+        """Nothing is ever open: each commit waits for its answer."""
+
     def close(self) -> None:
         """Leave; the broker aborts an open transaction, or the next producer of this id does."""
         with suppress(KafkaException):  # a fenced producer has nothing left to give up

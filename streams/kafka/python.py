@@ -165,6 +165,9 @@ class PythonTransactionalSink:
         except (KafkaError, AssertionError) as error:
             raise UnknownOutcomeError(f"commit: {error}") from error
 
+    def settle(self, source: Source, *, wait: bool) -> None:
+        """Nothing is ever open: each commit waits for its answer."""
+
     def close(self) -> None:
         """Leave; an open transaction is aborted."""
         self.producer.close(timeout=self._timeout_s)

@@ -1,4 +1,4 @@
-"""What a writer takes: messages, and for exactly-once the input offsets beside them."""
+"""What a writer takes: messages, and the input offsets beside them."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class Message(NamedTuple):
     value: bytes
 
 
-class TransactionalSink(Protocol):
-    """Messages and input offsets together, or neither."""
+class Sink(Protocol):
+    """Takes messages with the offsets that they answer: together or neither, or first the ones, then the others."""
 
     def commit(
         self, messages: Sequence[Message], offsets: Mapping[Place, int], source: Source, lap: Lap = bool
     ) -> None:
-        """One Kafka transaction.
+        """Hand both over.
 
         Args:
             messages: to be written.
@@ -33,10 +33,18 @@ class TransactionalSink(Protocol):
             lap: told "produce" when the messages are handed over, "commit" when the transaction is through.
 
         Raises:
-            UnknownOutcomeError: no answer in time, or the broker aborted.
+            UnknownOutcomeError: no answer in time, or the broker refused.
+        """
+        ...
+
+    def settle(self, source: Source, *, wait: bool) -> None:
+        """Commit offsets that are due; with `wait`, nothing that was handed over is open afterwards.
+
+        Raises:
+            UnknownOutcomeError: no answer in time, or the broker refused.
         """
         ...
 
     def close(self) -> None:
-        """Leave; an open transaction is aborted."""
+        """Leave; what is open is aborted, or done again."""
         ...

@@ -10,9 +10,11 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from msgspec.structs import replace
 
-from streams.errors import BrokerError, StreamsError
+from streams.errors import BrokerError, StreamsError, UnknownOutcomeError
 from streams.kafka.admin import Admin, TopicInfo
+from streams.kafka.at_least_once import AtLeastOnceSink
 from streams.kafka.confluent import ConfluentSource, ConfluentTransactionalSink
 from streams.kafka.embedded import EmbeddedBroker, free_port
 from streams.kafka.producer import Producer
@@ -165,6 +167,37 @@ def test_what_an_unfinished_transaction_wrote_is_never_seen(
     source.assign({(f"{topic}-out", 0): 0})
     assert [r.value for r in read(source, 1)] == [b"whole"]
     assert source.consume(10, 0.5) == []
+    sink.close()
+    source.close()
+
+
+def test_at_least_once_offsets_follow_the_messages_that_the_broker_has(
+    broker: tuple[str, KafkaSettings], topic: str
+) -> None:
+    publish(broker[1], topic, 10)
+    source = ConfluentSource(broker[1], f"g-{topic}")
+    sink = AtLeastOnceSink(broker[1], commit_interval_s=3600.0, commit_timeout_s=WAIT_S)
+    source.assign({(topic, 0): 0, (topic, 1): 0})
+    assert len(read(source, 10)) == 10
+    sink.commit([Message(f"{topic}-out", b"k", b"decision")], {(topic, 0): 5}, source)
+    sink.settle(source, wait=False)
+    assert source.committed([(topic, 0)]) == {(topic, 0): None}
+    sink.settle(source, wait=True)
+    assert source.committed([(topic, 0)]) == {(topic, 0): 5}
+    sink.commit([Message(f"{topic}-out", b"k", b"again")], {(topic, 0): 4}, source)
+    sink.close()  # as a lane that dies: what it hadn't settled is read and decided again
+    assert source.committed([(topic, 0)]) == {(topic, 0): 5}
+    source.assign({(f"{topic}-out", 0): 0})
+    assert read(source, 1)[0].value == b"decision"
+    source.close()
+
+
+def test_at_least_once_a_message_that_was_not_taken_is_said(broker: tuple[str, KafkaSettings], topic: str) -> None:
+    source = ConfluentSource(broker[1], f"g-{topic}")
+    settings = replace(broker[1], record_bytes_max=2_000_000)
+    sink = AtLeastOnceSink(settings, commit_interval_s=0.0, commit_timeout_s=WAIT_S)
+    with pytest.raises(UnknownOutcomeError, match="delivery"):
+        sink.commit([Message(f"{topic}-out", b"k", b"x" * 3_000_000)], {(topic, 0): 1}, source)
     sink.close()
     source.close()
 

@@ -1,0 +1,124 @@
+"""Decisions first, input offsets later, without a Kafka transaction: nothing lost, and after a crash some doubled."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
+
+from streams.errors import UnknownOutcomeError
+from streams.kafka import sink
+from streams.kafka.confluent import QUEUE_MESSAGES_MAX, ConfluentSource, answered, client_config
+from streams.kafka.settings import KafkaSettings
+from streams.kafka.source import Place, Source
+
+
+class AtLeastOnceSink:
+    """Hands messages over without waiting, and commits the offsets of those that the broker has confirmed.
+
+    Args:
+        settings: of the cluster.
+        commit_interval_s: between commits of input offsets; so much is decided again after a crash.
+        commit_timeout_s: after which a delivery counts as of unknown outcome.
+
+    Raises:
+        BrokerError: no broker answers, or it refuses.
+    """
+
+    def __init__(self, settings: KafkaSettings, commit_interval_s: float, commit_timeout_s: float) -> None:
+        self._interval_s, self._timeout_s = commit_interval_s, commit_timeout_s
+        self._failed: list[KafkaError] = []
+        self._taken: dict[Place, int] = {}  # handed over, not yet known to be confirmed
+        self._confirmed: dict[Place, int] = {}  # waits for the next commit
+        self._committed_at = time.monotonic()
+        problems: list[KafkaError] = []
+        self.producer = Producer(
+            {
+                **client_config(settings),
+                "enable.idempotence": True,
+                "linger.ms": 0,
+                "message.max.bytes": settings.record_bytes_max,
+                "queue.buffering.max.messages": QUEUE_MESSAGES_MAX,
+                "delivery.timeout.ms": int(commit_timeout_s * 1000),
+                "delivery.report.only.error": True,
+                "on_delivery": self._report,
+                "error_cb": problems.append,
+            }
+        )
+        answered(
+            lambda wait: self.producer.list_topics(timeout=wait),
+            settings,
+            problems,
+            settings.connect_wait_s,
+            self.producer.poll,
+        )
+
+    def commit(
+        self, messages: Sequence[sink.Message], offsets: Mapping[Place, int], source: Source, lap: sink.Lap = bool
+    ) -> None:
+        """Hand messages over; their offsets follow once the broker has them all.
+
+        Raises:
+            UnknownOutcomeError: an earlier message was not taken, or the queue stays full: make every client anew.
+        """
+        self.settle(source, wait=False)
+        lap("commit")
+        for message in messages:
+            self._produce(message)
+        self._taken.update(offsets)
+        self.producer.poll(0)
+        lap("produce")
+
+    def settle(self, source: Source, *, wait: bool) -> None:
+        """Commit confirmed offsets when it is time; with `wait`, everything that was handed over, now.
+
+        Raises:
+            UnknownOutcomeError: a message was not taken, or no answer came in time.
+        """
+        assert isinstance(source, ConfluentSource)
+        is_due = wait or time.monotonic() - self._committed_at >= self._interval_s
+        self.producer.poll(0)
+        if is_due and self._taken and len(self.producer):
+            self.producer.flush(self._timeout_s)
+        if self._failed or (is_due and len(self.producer)):
+            raise UnknownOutcomeError(f"delivery: {self._failed[0].str() if self._failed else 'no answer in time'}")
+        if not len(self.producer):
+            self._confirmed.update(self._taken)
+            self._taken.clear()
+        if is_due and self._confirmed:
+            self._commit_confirmed(source, wait=wait)
+
+    def close(self) -> None:
+        """Leave; what isn't confirmed is decided again."""
+        with suppress(KafkaException):
+            self.producer.purge()
+            self.producer.flush(0)
+
+    def _commit_confirmed(self, source: ConfluentSource, *, wait: bool) -> None:
+        places = [TopicPartition(t, p, offset) for (t, p), offset in self._confirmed.items()]
+        try:
+            source.consumer.commit(offsets=places, asynchronous=not wait)
+        except KafkaException as error:
+            raise UnknownOutcomeError(f"commit: {error}") from error
+        self._confirmed.clear()
+        self._committed_at = time.monotonic()
+
+    def _produce(self, message: sink.Message) -> None:
+        deadline = time.monotonic() + self._timeout_s
+        while True:
+            try:
+                self.producer.produce(message.topic, message.value, message.key)
+            except BufferError as error:
+                if time.monotonic() > deadline:
+                    raise UnknownOutcomeError(f"delivery: {error}") from error
+                self.producer.poll(0.05)
+            except KafkaException as error:
+                raise UnknownOutcomeError(f"delivery: {error}") from error
+            else:
+                return
+
+    def _report(self, error: KafkaError | None, _message: Message) -> None:
+        if error is not None:
+            self._failed.append(error)
