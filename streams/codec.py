@@ -4,38 +4,35 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from operator import attrgetter
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
-import xxhash
 from numpy.typing import NDArray
 
 from streams import dead_letters as why
 from streams.cards import card_token, find_card_number
 from streams.dead_letters import DeadLetter
+from streams.event_times import EventTimes
 from streams.kafka.source import Record
+from streams.kernels import find_long_numbers
+from streams.keys import category_codes, entity_keys
 from streams.spec import StreamSpec
 
 HOUR_MS = 3_600_000
 FUTURE_MS = HOUR_MS  # a clock may be off by so much
 NIGHT_UNTIL_HOUR = 6
 CALENDAR = ("hour", "is_weekend", "is_night")
-CATEGORY_BITS = 0xFFFFFF  # float32 holds integers of 24 bits exactly
 # 13 digits or more, other than a number of 13 right behind a field's name: that is a time in milliseconds.
 _DIGITS = re.compile(rb"(?<!\":)(?<!\": )(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)|\d{14,19}(?!\d)")
 
 
-def entity_key(text: str) -> int:
-    """The 64-bit key of an identifier: XXH3 of its UTF-8, the same on every machine; never 0, which means none."""
-    return xxhash.xxh3_64_intdigest(text.encode()) or 1
-
-
-_hash = entity_key
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,46 +93,6 @@ class Labels:
     offset: NDArray[np.int64]
 
 
-class Reason(msgspec.Struct, frozen=True):
-    """One reason of a decision: a feature, its value, what it adds to the logit, and all of that in words."""
-
-    feature: str
-    value: str | float | None
-    contribution: float
-    """Against the typical genuine transaction, in logits: see docs/explanation/reasons.md."""
-    text: str = ""
-
-
-class RuleReason(msgspec.Struct, frozen=True):
-    """The user's rule that decided, and what it says."""
-
-    name: str
-    reason: str
-
-
-class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    """One decision; schema: `streams/schemas/decisions.json`."""
-
-    tx_id: str
-    score: float
-    action: str
-    reasons: list[Reason]
-    epoch: int
-    agents: dict[str, float]
-    propensity: float
-    event_time: int
-    decided_at: int
-    degraded: bool
-    priority: float = 0.0
-    """Of an alert: the largest should be looked at first. 0 for what was approved."""
-    over_budget: bool = False
-    """Would have been stopped, and is approved for the alert budget's sake."""
-    rule: RuleReason | None = None
-    """The user's rule that decided in place of the lineup, which gave its score all the same."""
-    rule_hits: list[str] = []
-    """Every rule that hit, those in test included."""
-
-
 class Label(msgspec.Struct, frozen=True, kw_only=True):
     """One label; schema: `streams/schemas/labels.json`."""
 
@@ -143,14 +100,6 @@ class Label(msgspec.Struct, frozen=True, kw_only=True):
     is_fraud: bool
     event_time: int
     source: str = "chargeback"
-
-
-_encoder = msgspec.json.Encoder()
-
-
-def encode_decision(decision: Decision) -> bytes:
-    """JSON of a decision."""
-    return _encoder.encode(decision)
 
 
 class _RefusedError(Exception):
@@ -173,63 +122,115 @@ class TransactionCodec:
         self._spec, self._key = spec, hmac_key
         self._wire = msgspec.defstruct("Wire", _wire_fields(spec), gc=False)
         self._decoder = msgspec.json.Decoder(self._wire)
-        self._times = _time_reader(spec.event_time_unit)
+        self._names = self._wire.__struct_fields__
+        self._times = EventTimes(spec.event_time_unit)
 
     def decode(self, records: Sequence[Record]) -> tuple[Transactions, list[DeadLetter]]:
         """Columns of the records that can be read, and the rest with reasons."""
-        good: list[Record] = []
-        rows: list[Any] = []
-        dead: list[DeadLetter] = []
-        for record in records:
-            try:
-                row = self._read(record)
-            except _RefusedError as refused:
-                dead.append(DeadLetter(record, refused.reason, refused.detail))
-                continue
-            good.append(record)
-            rows.append(row)
-        return self._columns(good, rows), dead
+        refused: dict[int, _RefusedError] = {}
+        rows = self._parsed(records, refused)
+        good = _left(records, refused)
+        columns = self._fields(rows)
+        event_time, amount = self._times.all(columns["event_time"]), self._amounts(columns)
+        suspects = self._suspects(good, columns, event_time, amount)
+        if len(suspects):
+            places = _left(range(len(records)), refused)
+            for i in suspects.tolist():
+                try:
+                    self._check(rows[i], good[i])
+                except _RefusedError as error:
+                    refused[places[i]] = error
+            kept = np.flatnonzero([place not in refused for place in places])
+            at = kept.tolist()
+            good, event_time, amount = [good[i] for i in at], event_time[kept], amount[kept]
+            columns = {name: [column[i] for i in at] for name, column in columns.items()}
+        dead = [DeadLetter(records[i], refused[i].reason, refused[i].detail) for i in sorted(refused)]
+        return self._columns(good, columns, event_time, amount), dead
 
-    def _read(self, record: Record) -> Any:  # a struct made from the spec
-        value = record.value or b""
+    def _parsed(self, records: Sequence[Record], refused: dict[int, _RefusedError]) -> list[Any]:
+        """The structs of the records that are JSON of the spec; the reasons of the rest go into `refused`."""
+        values = [record.value or b"" for record in records]
+        if max(map(len, values), default=0) <= self._spec.record_bytes_max:
+            try:
+                return list(map(self._decoder.decode, values))
+            except _UNREADABLE:
+                pass  # one of them; which one is found below
+        rows = []
+        for i, value in enumerate(values):
+            try:
+                rows.append(self._read(value))
+            except _RefusedError as error:
+                refused[i] = error
+        return rows
+
+    def _read(self, value: bytes) -> Any:  # a struct made from the spec
         if len(value) > self._spec.record_bytes_max:
             raise _RefusedError(why.RECORD_TOO_LARGE, f"{len(value)} bytes, at most {self._spec.record_bytes_max}")
         try:
-            row = self._decoder.decode(value)
+            return self._decoder.decode(value)
         except msgspec.ValidationError as error:
             out_of_range = "out of range" in str(error)
             raise _RefusedError(why.NOT_FINITE if out_of_range else why.WRONG_TYPE, str(error)) from error
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except _UNREADABLE as error:
             reason = why.NOT_FINITE if re.search(rb"\b(NaN|-?Infinity)\b", value) else why.NOT_JSON
             raise _RefusedError(reason, str(error)) from error
-        self._check(row, record)
-        return row
+
+    def _fields(self, rows: list[Any]) -> dict[str, Sequence[Any]]:
+        """The structs' fields, under our names, as columns."""
+        if not rows:
+            return defaultdict(tuple)  # a spec that only a table can be read with has no fields at all
+        return dict(zip(self._names, zip(*map(attrgetter(*self._names), rows), strict=True), strict=True))
+
+    def _amounts(self, columns: Mapping[str, Sequence[Any]]) -> NDArray[np.float64]:
+        if not self._spec.amount:
+            return np.ones(len(columns["tx_id"]))
+        return np.array(columns["amount"], np.float64) / self._spec.amount_divisor
+
+    def _suspects(
+        self,
+        records: Sequence[Record],
+        columns: Mapping[str, Sequence[Any]],
+        event_time: NDArray[np.int64],
+        amount: NDArray[np.float64],
+    ) -> NDArray[np.intp]:
+        """The rows that have to be looked at one by one: all that are wrong, and a few that aren't."""
+        timestamp = np.array([record.timestamp for record in records], np.int64)
+        suspect = ~((event_time > 0) & (event_time < timestamp + FUTURE_MS))
+        suspect |= ~((amount >= 0) & (amount <= self._spec.amount_max))
+        for name in ("tx_id", "e0"):
+            if "" in columns[name] or None in columns[name]:
+                suspect |= np.array([value is None or value == "" for value in columns[name]])
+        values = [record.value or b"" for record in records]
+        digits = np.empty(len(values), np.bool_)
+        find_long_numbers(
+            np.frombuffer(b"".join(values), np.uint8), np.cumsum([len(v) for v in values], dtype=np.int64), digits
+        )
+        return np.flatnonzero(suspect | digits)
 
     def _check(self, row: Any, record: Record) -> None:
         spec = self._spec
         if row.tx_id == "":
             raise _RefusedError(why.ID_MISSING, spec.tx_id)
         if spec.amount:
-            self._check_amount(row)
+            self._check_amount(row.amount / spec.amount_divisor)
         if row.e0 is None or row.e0 == "":
             raise _RefusedError(why.ENTITY_MISSING, next(iter(spec.entities)))
         try:
-            row.event_time = self._times(row.event_time)
+            event_time = self._times.one(row.event_time)
         except (ValueError, OverflowError) as error:
             raise _RefusedError(why.EVENT_TIME_INVALID, spec.event_time) from error
-        if not 0 < row.event_time < record.timestamp + FUTURE_MS:
-            late = row.event_time > 0
+        if not 0 < event_time < record.timestamp + FUTURE_MS:
+            late = event_time > 0
             raise _RefusedError(why.EVENT_TIME_IN_FUTURE if late else why.EVENT_TIME_INVALID, spec.event_time)
         if _DIGITS.search(record.value or b""):
             self._refuse_cards(record)
 
-    def _check_amount(self, row: Any) -> None:
-        row.amount /= self._spec.amount_divisor
-        if not math.isfinite(row.amount):
+    def _check_amount(self, amount: float) -> None:
+        if not math.isfinite(amount):
             raise _RefusedError(why.NOT_FINITE, self._spec.amount)
-        if row.amount < 0:
+        if amount < 0:
             raise _RefusedError(why.AMOUNT_NEGATIVE, self._spec.amount)
-        if row.amount > self._spec.amount_max:
+        if amount > self._spec.amount_max:
             raise _RefusedError(why.AMOUNT_TOO_LARGE, self._spec.amount)
 
     def _refuse_cards(self, record: Record) -> None:
@@ -239,35 +240,37 @@ class TransactionCodec:
             if name not in declared and name != self._spec.event_time and find_card_number(value):
                 raise _RefusedError(why.CARD_NUMBER, name)
 
-    def _columns(self, records: list[Record], rows: list[Any]) -> Transactions:
+    def _columns(
+        self,
+        records: Sequence[Record],
+        columns: Mapping[str, Sequence[Any]],
+        event_time: NDArray[np.int64],
+        amount: NDArray[np.float64],
+    ) -> Transactions:
         spec = self._spec
-        tx_ids = [t if type(t := row.tx_id) is str else str(t) for row in rows]
-        entities = np.zeros((len(rows), len(spec.entities)), np.uint64)
-        keys: list[bytes] = []
-        for j, field in enumerate(spec.entities.values()):
-            texts = self._texts(rows, f"e{j}", field)
-            entities[:, j] = [0 if t is None else _hash(t) for t in texts]
-            keys = keys if j else [str(t).encode() for t in texts]
+        tx_ids = [t if type(t) is str else str(t) for t in columns["tx_id"]]
+        of_entities = [self._texts(columns[f"e{j}"], field) for j, field in enumerate(spec.entities.values())]
+        entities = np.empty((len(tx_ids), len(of_entities)), np.uint64)
+        for j, texts in enumerate(of_entities):
+            entities[:, j] = entity_keys(texts)
         return Transactions(
             tx_id=tx_ids,
-            tx_hash=np.array([_hash(t) for t in tx_ids], np.uint64),
-            key=keys,
-            event_time=np.array([row.event_time for row in rows], np.int64),
-            amount=np.array([row.amount for row in rows], np.float64) if spec.amount else np.ones(len(rows)),
+            tx_hash=entity_keys(tx_ids),
+            key=[str(t).encode() for texts in of_entities[:1] for t in texts],
+            event_time=event_time,
+            amount=amount,
             entities=entities,
-            categorical={f: self._texts(rows, f"c{j}", f) for j, f in enumerate(categories(spec))},
+            categorical={f: self._texts(columns[f"c{j}"], f) for j, f in enumerate(categories(spec))},
             numeric={
-                f: np.array([math.nan if (v := getattr(row, f"n{j}")) is None else v for row in rows], np.float64)
+                f: np.array([math.nan if v is None else v for v in columns[f"n{j}"]], np.float64)
                 for j, f in enumerate(spec.numeric)
             },
             partition=np.array([r.partition for r in records], np.int32),
             offset=np.array([r.offset for r in records], np.int64),
         )
 
-    def _texts(self, rows: list[Any], name: str, field: str) -> list[str | None]:
+    def _texts(self, values: Sequence[Any], field: str) -> list[str | None]:
         """A field as texts: identifiers may be numbers, card numbers become tokens."""
-        get = attrgetter(name)
-        values = [get(row) for row in rows]
         texts = [v if v is None or type(v) is str else str(v) for v in values]
         if field not in self._spec.card_numbers:
             return texts
@@ -295,7 +298,7 @@ class LabelCodec:
         labels = [label for _, label in good]
         return Labels(
             tx_id=[label.tx_id for label in labels],
-            tx_hash=np.array([_hash(label.tx_id) for label in labels], np.uint64),
+            tx_hash=entity_keys([label.tx_id for label in labels]),
             event_time=np.array([label.event_time for label in labels], np.int64),
             is_fraud=np.array([label.is_fraud for label in labels], np.bool_),
             source=[label.source for label in labels],
@@ -345,16 +348,6 @@ def calendar(event_time: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArra
     return hour, weekend, np.floor(hour) <= NIGHT_UNTIL_HOUR
 
 
-def category_codes(texts: Sequence[str | None]) -> NDArray[np.float32]:
-    """float32[n]: a code of 24 bits for each text, 0 where it is missing."""
-    return codes_of(np.array([0 if t is None else _hash(t) for t in texts], np.uint64))
-
-
-def codes_of(keys: NDArray[np.uint64]) -> NDArray[np.float32]:
-    """float32[n] category codes of uint64[n] `entity_key`s: their low 24 bits, 0 for a key of 0 only."""
-    return np.where(keys == 0, 0, np.maximum(keys & np.uint64(CATEGORY_BITS), 1)).astype(np.float32)
-
-
 def _wire_fields(spec: StreamSpec) -> list[tuple[str, Any] | tuple[str, Any, Any]]:
     """A struct of the fields that the spec names, under names of ours: the user's may be anything."""
     named: list[tuple[str, str, Any, bool]] = [
@@ -370,22 +363,9 @@ def _wire_fields(spec: StreamSpec) -> list[tuple[str, Any] | tuple[str, Any, Any
     return [*required, *optional]
 
 
-def _time_reader(unit: str) -> Callable[[Any], int]:
-    if unit == "iso8601":
-        return iso_ms
-    factor = {"ms": 1.0, "s": 1000.0, "us": 0.001}[unit]
-    return int if unit == "ms" else (lambda value: math.floor(value * factor))
-
-
-def iso_ms(text: str) -> int:
-    """ISO 8601 to ms UTC; without a zone it is UTC.
-
-    Raises:
-        ValueError: it is no time.
-    """
-    moment = datetime.fromisoformat(text)
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return round(aware.timestamp() * 1000)
+def _left(items: Sequence[T], refused: Container[int]) -> Sequence[T]:
+    """Those whose place isn't among the refused."""
+    return [item for i, item in enumerate(items) if i not in refused] if refused else items
 
 
 def _texts(value: object, name: str = "") -> list[tuple[str, str]]:

@@ -29,7 +29,7 @@ class History:
 
     Attributes:
         tx_id: n ids.
-        tx_hash: uint64[n], `streams.codec.entity_key` of the ids.
+        tx_hash: uint64[n], `streams.keys.entity_key` of the ids.
         event_time: int64[n], ms UTC, never decreasing.
         amount: float64[n], finite, 0 or more.
         entities: uint64[n, e], in the order of the spec's entities; 0 where there is none.

@@ -10,9 +10,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from streams.cards import card_token, find_card_number, is_card_number
-from streams.codec import entity_key, iso_ms
 from streams.durations import parse_duration
+from streams.event_times import iso_ms
 from streams.history import FRAUD, GENUINE, UNKNOWN
+from streams.keys import entity_key
 from streams.spec import StreamSpec, TableSpec
 
 YES = ("1", "true", "t", "yes", "y")

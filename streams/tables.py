@@ -15,8 +15,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from streams import dead_letters as why
-from streams.codec import calendar, categories, codes_of, entity_key, raw_feature_names
+from streams.codec import calendar, categories, raw_feature_names
 from streams.history import History, HistoryError
+from streams.keys import codes_of, entity_key
 from streams.spec import StreamSpec
 from streams.table_columns import NO_TIME, holds_card_number, keys, labels, numbers, texts, times
 from streams.table_files import BATCH, open_table

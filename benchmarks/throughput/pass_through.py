@@ -12,7 +12,7 @@ import msgspec
 from confluent_kafka import TopicPartition
 
 from benchmarks.throughput.job import Job, Meter, given, hand_back
-from streams.codec import Decision
+from streams.decisions import Decision
 from streams.kafka.confluent import ConfluentSource, ConfluentTransactionalSink
 from streams.kafka.settings import KafkaSettings
 

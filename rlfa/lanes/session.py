@@ -12,7 +12,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import cycle
+from itertools import cycle, repeat
 
 import msgspec
 import numpy as np
@@ -32,7 +32,6 @@ from rlfa.outcomes.journal import Journal
 from rlfa.outcomes.raised import alerts_raised, declined_by_rules
 from rlfa.rules.deciding import RuleBook, Ruled, Used
 from rlfa.telemetry import logger
-from streams.codec import encode_decision
 from streams.dead_letters import encode_dead_letter
 from streams.features.snapshot import load_snapshot, save_snapshot
 from streams.kafka.sink import Message, Sink
@@ -272,10 +271,7 @@ class Session:
         batch("journal")
         batch.rows, batch.suspended = decided.rows, tuple(rule.name for rule, _ in decided.ruled.suspended)
         topic = self.service.settings.topics.decisions
-        return [
-            Message(topic, key, encode_decision(decision))
-            for key, decision in zip(tx.key, decided.decisions, strict=True)
-        ]
+        return list(map(Message, repeat(topic), tx.key, decided.values))
 
     def _dead_letters(self, absorbed: Absorbed) -> list[Message]:
         topic = self.service.settings.topics.dead_letters
@@ -342,12 +338,8 @@ def held(plan: Plan, following: Plan) -> tuple[AgentRef, ...]:
 
 
 def _next_offsets(records: Sequence[Record]) -> dict[TopicPartition, int]:
-    """The offsets to commit: per partition the last one taken, plus one."""
-    offsets: dict[TopicPartition, int] = {}
-    for record in records:
-        place = (record.topic, record.partition)
-        offsets[place] = max(offsets.get(place, 0), record.offset + 1)
-    return offsets
+    """The offsets to commit: per partition the last one taken, plus one; records of a partition come in order."""
+    return {(record.topic, record.partition): record.offset + 1 for record in records}
 
 
 def _only(offsets: Mapping[TopicPartition, int], places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:

@@ -21,11 +21,10 @@ from rlfa.outcomes.audit import NO_AUDIT, Audit, audits, encode
 from rlfa.outcomes.journal import Columns, DecisionRows, LabelRows
 from rlfa.outcomes.labels import LabelQueue, Waiting
 from rlfa.rewards.money import Costs
-from rlfa.rules.around import SILENT, explore_around, spend_around, spoken_by
+from rlfa.rules.around import explore_around, spend_around, spoken_by
 from rlfa.rules.deciding import NO_BOOK, RuleBook, Ruled, rule_on
 from rlfa.rules.ruleset import NO_RULES, RuleSet
 from streams.codec import (
-    Decision,
     LabelCodec,
     Labels,
     TransactionCodec,
@@ -40,6 +39,7 @@ from streams.dead_letters import (
     UNKNOWN_TRANSACTION,
     DeadLetter,
 )
+from streams.decisions import encode_decisions
 from streams.features.windows import FeatureState, LabelEvents
 from streams.kafka.sink import Lap
 from streams.kafka.source import Record
@@ -114,7 +114,8 @@ class Judged:
 class Decided:
     """The decisions on a batch, for the topic and for the journal."""
 
-    decisions: list[Decision]
+    values: list[bytes]
+    """JSON for the topic, one for each transaction."""
     rows: DecisionRows
     ration: Ration
     """Of alerts, after the batch."""
@@ -261,33 +262,24 @@ def decide(
     lap("decide")
     audit = audits(tx, absorbed.features, alerts, logit, spoke, spec, feature_names, lineup, host)
     lap("reasons")
-    votes_p = 1.0 / (1.0 + np.exp(-said.astype(np.float64)))
-    priority = priorities(judged.logits, score, tx.amount, action, costs)
-    made = (score, action, judged.taken.propensity, judged.alerts.over_budget, degraded, priority)
-    columns = (*made, tx.event_time, judged.voters, votes_p)
-    spoken = spoken_by(judged.ruled)
-    decisions = [
-        Decision(
-            tx_id=tx.tx_id[i],
-            score=s,
-            action=ACTIONS[a],
-            reasons=list(audit[i].reasons) if i in audit else [],
-            epoch=lineup.epoch,
-            agents={agents[k]: p for k, p in zip(ks, ps, strict=True) if p == p},  # noqa: PLR0124  # NaN
-            propensity=p_taken,
-            event_time=t,
-            decided_at=now,
-            degraded=is_degraded,
-            over_budget=is_over,
-            priority=first,
-            rule=spoken.get(i, SILENT).rule,
-            rule_hits=spoken.get(i, SILENT).hits,
-        )
-        for i, (s, a, p_taken, is_over, is_degraded, first, t, ks, ps) in enumerate(
-            zip(*(c.tolist() for c in columns), strict=True)
-        )
-    ]
-    return Decided(decisions, decision_rows(absorbed, judged, lineup, audit), judged.alerts.ration, judged.ruled)
+    values = encode_decisions(
+        tx_id=tx.tx_id,
+        score=score,
+        action=[ACTIONS[a] for a in action.tolist()],
+        reasons={i: found.reasons for i, found in audit.items()},
+        epoch=lineup.epoch,
+        agents=agents,
+        speakers=spoke,
+        votes=1.0 / (1.0 + np.exp(-said.astype(np.float64))),
+        propensity=judged.taken.propensity,
+        event_time=tx.event_time,
+        decided_at=now,
+        degraded=degraded,
+        priority=priorities(judged.logits, score, tx.amount, action, costs),
+        over_budget=judged.alerts.over_budget,
+        rules=spoken_by(judged.ruled),
+    )
+    return Decided(values, decision_rows(absorbed, judged, lineup, audit), judged.alerts.ration, judged.ruled)
 
 
 def judge(

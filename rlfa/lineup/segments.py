@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from agents.errors import ExpressionError
 from agents.expressions import Condition, Fields, condition, met, names_in
 from rlfa.errors import RlfaError
-from streams.codec import categorical_features, category_codes, raw_feature_names
+from streams.codec import categorical_features, raw_feature_names
+from streams.keys import category_codes
 from streams.spec import StreamSpec
 
 __all__ = ["WHOLE", "Fields", "Mask", "Part", "SegmentError", "check", "fields_of", "inside", "names_in", "part_of"]

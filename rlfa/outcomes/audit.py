@@ -13,7 +13,8 @@ from rlfa.lineup.reasons import strongest
 from rlfa.lineup.slots import Lineup
 from rlfa.lineup.voting import NOBODY
 from rlfa.lineup.wording import Wording
-from streams.codec import Reason, Transactions, categories, feature_of
+from streams.codec import Transactions, categories, feature_of
+from streams.decisions import Reason
 from streams.spec import StreamSpec
 
 

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from rlfa.errors import RlfaError
 from rlfa.lineup.slots import Day, Epoch
 from rlfa.outcomes import journal, log
-from streams.codec import entity_key
+from streams.keys import entity_key
 
 
 class ExplainError(RlfaError):

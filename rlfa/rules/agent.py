@@ -7,7 +7,7 @@ from agents.expressions import FIELD, Fields, coded, names_in
 from agents.genome import Genome
 from rlfa.rules.reading import LINEUP_SCORE
 from rlfa.rules.ruleset import Rule, RuleError, RuleSet
-from streams.codec import category_codes
+from streams.keys import category_codes
 
 
 def genome_of(rules: RuleSet, fields: Fields) -> Genome:

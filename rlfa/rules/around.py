@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,20 +14,9 @@ from rlfa.lineup.slots import Lineup
 from rlfa.lineup.voting import Rows
 from rlfa.rewards.money import Costs
 from rlfa.rules.deciding import ACTION_OF, NOBODY, Ruled
-from streams.codec import RuleReason
+from streams.decisions import RuleReason
 
 REVIEW = ACTION_OF["review"]
-
-
-@dataclass(frozen=True, slots=True)
-class Spoken:
-    """What rules say in one decision."""
-
-    rule: RuleReason | None
-    hits: list[str]
-
-
-SILENT = Spoken(None, [])
 
 
 def spend_around(
@@ -60,16 +49,17 @@ def explore_around(
     return replace(taken, action=np.where(ruled.closed, action, taken.action), covered=taken.covered & ~ruled.closed)
 
 
-def spoken_by(ruled: Ruled) -> dict[int, Spoken]:
-    """By row, of the rows that some rule hit."""
+def spoken_by(ruled: Ruled) -> dict[int, tuple[RuleReason | None, list[str]]]:
+    """By row, of the rows that some rule hit: the rule that decided, and the names of all that hit."""
     sequence, decided = ruled.book.rules.sequence, ruled.rule.tolist()
     rows, columns = np.nonzero(ruled.verdict)
     hits: dict[int, list[str]] = {}
     for i, j in zip(rows.tolist(), columns.tolist(), strict=True):
         hits.setdefault(i, []).append(sequence[j].name)
     return {
-        i: Spoken(
-            None if decided[i] == NOBODY else RuleReason(sequence[decided[i]].name, sequence[decided[i]].reason), names
+        i: (
+            None if decided[i] == NOBODY else RuleReason(sequence[decided[i]].name, sequence[decided[i]].reason),
+            names,
         )
         for i, names in hits.items()
     }

@@ -14,7 +14,8 @@ from agents.errors import ExpressionError
 from agents.expressions import Condition, Fields, condition
 from rlfa.rules.ruleset import ORDER, VALUES_MAX, KeyList, ListFile, Rule, RuleError, RuleFile, RuleSet
 from streams.cards import card_token, find_card_number, masked
-from streams.codec import categories, category_codes, entity_key, feature_of
+from streams.codec import categories, feature_of
+from streams.keys import category_codes, entity_key
 from streams.spec import StreamSpec
 
 LINEUP_SCORE = "lineup_score"  # what a rule after the lineup may look at

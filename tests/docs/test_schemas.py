@@ -11,8 +11,9 @@ import pytest
 
 from rlfa.store.outbox import RosterEvent
 from streams import dead_letters as why
-from streams.codec import Decision, Label, Reason, encode_decision
+from streams.codec import Label
 from streams.dead_letters import DeadLetter, DeadLetterRecord, encode_dead_letter
+from streams.decisions import Decision, Reason
 from streams.kafka.source import Record
 
 FOLDER = Path(__file__).parents[2] / "streams" / "schemas"
@@ -38,7 +39,7 @@ def test_real_messages_are_valid() -> None:
     )  # fmt: skip
     letter = DeadLetter(Record("transactions", 0, 1, 2, None, b"?"), why.NOT_JSON)
     messages = {
-        "decisions": encode_decision(decision),
+        "decisions": msgspec.json.encode(decision),
         "dead-letters": encode_dead_letter(letter),
         "labels": msgspec.json.encode(Label(tx_id="t", is_fraud=True, event_time=5)),
     }

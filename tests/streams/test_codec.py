@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from streams import dead_letters as why
 from streams.cards import card_token, find_card_number, is_card_number, masked
-from streams.codec import LabelCodec, TransactionCodec, raw_feature_names, raw_features
+from streams.codec import _DIGITS, LabelCodec, TransactionCodec, raw_feature_names, raw_features
 from streams.dead_letters import DeadLetter, encode_dead_letter
 from streams.kafka.source import Record
+from streams.kernels import find_long_numbers
 from streams.spec import parse_spec
 
 SPEC = parse_spec(
@@ -197,3 +198,30 @@ def test_a_field_called_like_a_feature_of_ours_is_told_apart() -> None:
 def test_a_spec_that_only_a_table_can_be_read_with_has_a_codec_whose_labels_and_windows_a_backtest_uses() -> None:
     spec = parse_spec('tx_id = ""\nevent_time = ""\namount = ""\nentities = {}\n[table]\ntime_every = "1s"', "s")
     assert TransactionCodec(spec, None).decode([])[0].entities.shape == (0, 0)
+
+
+@given(st.lists(st.text('0123456789 -":,x', max_size=40).map(str.encode), max_size=6))
+def test_the_quick_look_for_long_numbers_misses_none_that_the_closer_one_sees(values: list[bytes]) -> None:
+    marked = np.empty(len(values), np.bool_)
+    ends = np.cumsum([len(value) for value in values], dtype=np.int64)
+    find_long_numbers(np.frombuffer(b"".join(values), np.uint8), ends, marked)
+    assert all(mark or not _DIGITS.search(value) for mark, value in zip(marked, values, strict=True))
+
+
+def test_the_quick_look_lets_a_time_in_milliseconds_pass() -> None:
+    values = [b'{"at":1700000000000}', b'{"at": 1700000000000}', b'["1700000000000"]', b'{"at":17000000000001}']
+    marked = np.empty(len(values), np.bool_)
+    find_long_numbers(np.frombuffer(b"".join(values), np.uint8), np.cumsum([len(v) for v in values]), marked)
+    assert marked.tolist() == [False, False, True, True]
+
+
+@given(st.permutations([changed(id="a"), b"?", changed(id=""), changed(amount=-1), changed(at=-5), changed(pan=CARD),
+                        changed(note="1234567890123456"), changed(age=None), changed(customer="")]))  # fmt: skip
+def test_a_record_is_read_in_a_batch_as_it_is_alone(values: list[bytes]) -> None:
+    codec = TransactionCodec(SPEC, None)
+    together, dead = codec.decode([record(value, i) for i, value in enumerate(values)])
+    alone = [codec.decode([record(value, i)]) for i, value in enumerate(values)]
+    assert dead == [letter for _, letters in alone for letter in letters]
+    assert together.tx_id == [tx_id for tx, _ in alone for tx_id in tx.tx_id]
+    assert together.amount.tolist() == [a for tx, _ in alone for a in tx.amount.tolist()]
+    assert together.offset.tolist() == [o for tx, _ in alone for o in tx.offset.tolist()]

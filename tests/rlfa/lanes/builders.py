@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from rlfa.lanes.step import Intake
+import msgspec
+
+from rlfa.lanes.step import Decided, Intake
 from rlfa.lanes.watermarks import Watermarks
 from rlfa.outcomes.labels import LabelQueue
 from streams.codec import LabelCodec, TransactionCodec
+from streams.decisions import Decision
 from streams.features.windows import FeatureState
 from streams.kafka.source import Record
 from streams.spec import parse_spec
@@ -31,3 +34,8 @@ def first_records(rows: int) -> list[Record]:
     day = next(iter(chunks(Simulator(demo_scenario().scaled(400), seed=3), 0, 1))).transactions
     sent = zip(day.time[:rows].tolist(), day.key, day.value, strict=False)
     return [Record("transactions", 0, i, at, key, value) for i, (at, key, value) in enumerate(sent)]
+
+
+def read(decided: Decided) -> list[Decision]:
+    """The decisions as a reader of the topic has them."""
+    return [msgspec.json.decode(value, type=Decision) for value in decided.values]

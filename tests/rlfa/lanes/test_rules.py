@@ -21,7 +21,7 @@ from rlfa.outcomes.raised import alerts_raised, declined_by_rules
 from rlfa.rewards.money import Costs
 from rlfa.rules.deciding import RuleBook
 from rlfa.rules.reading import rules_of
-from tests.rlfa.lanes.builders import STREAM, first_records, new_intake
+from tests.rlfa.lanes.builders import STREAM, first_records, new_intake, read
 
 ROWS = 300
 LINEUP = Lineup(epoch=Epoch(3), slots=(Slot(id=SlotId("all"), incumbent=AgentId("a")),))
@@ -120,7 +120,7 @@ def test_a_decision_says_which_rule_decided_and_keeps_the_lineups_score(
 ) -> None:
     decided = made(batch, intake, book)
     by_rule: dict[str, list[str]] = {}
-    for decision in decided.decisions:
+    for decision in read(decided):
         assert decision.score == pytest.approx(1 / (1 + np.exp(-3.0)))
         assert "dry" in decision.rule_hits
         by_rule.setdefault(decision.rule.name if decision.rule else "", []).append(decision.action)
@@ -144,7 +144,7 @@ def test_declines_of_rules_are_left_alone_by_exploration_unless_they_say_otherwi
     exploration = ExplorationRules(share=0.3, loss_max=1e6, amount_max=1e6)
     decided = made(batch, intake, book, exploration)
     chances = {name: set[float]() for name in ("pricey", "seen", "cheap", "look", "")}
-    for i, decision in enumerate(decided.decisions):
+    for i, decision in enumerate(read(decided)):
         name = decision.rule.name if decision.rule else ""
         chances[name].add(round(decision.propensity, 9))
         assert decided.rows.covered[i] == (name != "pricey")
@@ -158,15 +158,15 @@ def test_a_rules_decline_takes_nothing_of_the_alert_budget_and_its_review_always
     batch: Absorbed, intake: Intake, book: RuleBook, tmp_path: Path
 ) -> None:
     decided = made(batch, intake, book, ration=Ration(AlertRules()))
-    reviews = sum(bool(d.rule) and d.action == "review" for d in decided.decisions)
-    declines = sum(bool(d.rule) and d.action == "decline" for d in decided.decisions)
-    by_lineup = sum(d.rule is None and d.action != "approve" for d in decided.decisions)
+    reviews = sum(bool(d.rule) and d.action == "review" for d in read(decided))
+    declines = sum(bool(d.rule) and d.action == "decline" for d in read(decided))
+    by_lineup = sum(d.rule is None and d.action != "approve" for d in read(decided))
     (raised,) = decided.ration.raised.values()
     assert 0 < by_lineup < raised == 24  # 1.2 x 20; some of the reviews took the rest
     assert reviews > raised - by_lineup
     assert declines > 24
-    assert all(d.rule is None for d in decided.decisions if d.over_budget)
-    assert np.isnan(decided.rows.floor[[d.rule is not None for d in decided.decisions]]).all()
+    assert all(d.rule is None for d in read(decided) if d.over_budget)
+    assert np.isnan(decided.rows.floor[[d.rule is not None for d in read(decided)]]).all()
     day = Day(int(batch.transactions.event_time[0] // DAY_MS))
     root = kept(tmp_path, intake, book, decided)
     recounted = alerts_raised(root, day, {0: ROWS})[day]
@@ -178,7 +178,7 @@ def test_the_journal_keeps_every_verdict(batch: Absorbed, intake: Intake, book: 
     root = kept(tmp_path, intake, book, decided)
     tables = [log.widened(t) for d in journal.days(root, "decisions") for t in journal.read(root, "decisions", d)]
     rows = {row["tx_id"]: row for t in tables for row in t.to_pylist()}
-    for decision in decided.decisions:
+    for decision in read(decided):
         verdicts = {name: rows[decision.tx_id][log.RULE + name] for name in book.rules.names}
         assert [name for name, verdict in verdicts.items() if verdict] == decision.rule_hits
         assert [n for n, v in verdicts.items() if v == 2] == ([decision.rule.name] if decision.rule else [])
@@ -204,7 +204,7 @@ def test_a_lane_that_starts_again_at_noon_decides_the_afternoon_as_if_it_had_gon
     again = RuleBook.of(book.rules, book.fields, used=used)
     ration = Ration(AlertRules(), raised=alerts_raised(root, day, committed))
     afternoon = made(part(slice(noon, None)), intake, again, exploration, ration)
-    assert [*morning.decisions, *afternoon.decisions] == whole.decisions
+    assert [*read(morning), *read(afternoon)] == read(whole)
 
 
 def test_without_rules_nothing_is_different(batch: Absorbed, intake: Intake, book: RuleBook) -> None:
@@ -236,7 +236,7 @@ def test_a_rule_after_the_lineup_pardons_what_the_lineup_would_stop(
     )
     after = RuleBook.of(rules_of(text, STREAM, book.fields, where="", folder=Path()), book.fields)
     for logit, pardons in ((3.0, True), (-0.5, False)):
-        for decision in made(batch, intake, after, logit=logit).decisions:
+        for decision in read(made(batch, intake, after, logit=logit)):
             small = batch.transactions.amount[batch.transactions.tx_id.index(decision.tx_id)] < np.float32(30)
             assert (decision.rule is not None) == (small and pardons)
             assert decision.action in ACTIONS

@@ -27,7 +27,7 @@ from rlfa.outcomes.raised import alerts_raised
 from rlfa.rewards.budget import rule_of
 from rlfa.rewards.money import Costs
 from streams.kafka.source import Record
-from tests.rlfa.lanes.builders import STREAM, first_records, new_intake
+from tests.rlfa.lanes.builders import STREAM, first_records, new_intake, read
 
 A, B, NEW = AgentId("a"), AgentId("b"), AgentId("new")
 TRIAL = Trial(slot=SlotId("all"), agent=NEW, share=0.3)
@@ -100,7 +100,7 @@ def test_segments_vote_and_a_trial_decides_its_share(batch: Absorbed, intake: In
     online = np.array([c == "ecom" for c in batch.transactions.categorical["channel"]])
     mine = drawn(TRIAL, batch.transactions.tx_hash)
     assert all(part.any() for part in (online & mine, online & ~mine, ~online & mine, ~online & ~mine))
-    for i, decision in enumerate(decided(batch, intake, LINEUP).decisions):
+    for i, decision in enumerate(read(decided(batch, intake, LINEUP))):
         first = NEW if mine[i] else A
         speaking = [first, *([B] if online[i] else [])]
         logit = np.mean([Fixed.logits[a] for a in speaking])
@@ -121,8 +121,8 @@ def test_an_alerts_record_has_its_reasons_and_gates_and_adds_up(
     rows = [row for d in journal.days(tmp_path, "decisions") for t in journal.read(tmp_path, "decisions", d)
             for row in log.widened(t).to_pylist()]  # fmt: skip
     kept = {row["tx_id"]: row["audit"] for row in rows}
-    alerts = [d for d in made.decisions if d.action != "approve"]
-    assert 0 < len(alerts) < len(made.decisions)
+    alerts = [d for d in read(made) if d.action != "approve"]
+    assert 0 < len(alerts) < len(read(made))
     assert any(d.reasons for d in alerts)
     assert [i for i, text in kept.items() if text is not None] == [d.tx_id for d in alerts]
     for decision in alerts:
@@ -150,7 +150,7 @@ def test_reasons_name_no_transaction_card_customer_or_terminal(
     made = decide(
         batch, STREAM, intake.feature_names, LINEUP, Talkative(), Costs(), ExplorationRules(), NO_BUDGET, now=5
     )
-    reasons = [reason for decision in made.decisions for reason in decision.reasons]
+    reasons = [reason for decision in read(made) for reason in decision.reasons]
     texts = [reason.text for reason in reasons]
     assert {reason.feature for reason in reasons} == set(intake.feature_names)
     fields = [msgspec.json.decode(record.value or b"") for record in sent]
@@ -160,7 +160,7 @@ def test_reasons_name_no_transaction_card_customer_or_terminal(
 
 
 def test_an_agent_that_gave_no_score_gives_no_reason(batch: Absorbed, intake: Intake) -> None:
-    for decision in decided(batch, intake, LINEUP, B).decisions:
+    for decision in read(decided(batch, intake, LINEUP, B)):
         if decision.reasons:
             mean = np.mean([Fixed.logits[AgentId(agent)] for agent in decision.agents])
             assert decision.reasons[0].contribution == pytest.approx(mean)
@@ -176,7 +176,7 @@ def test_the_journal_says_who_voted(batch: Absorbed, intake: Intake, tmp_path: P
         log.widened(t) for d in journal.days(tmp_path, "decisions") for t in journal.read(tmp_path, "decisions", d)
     ]
     voted = {row["tx_id"]: {a for a in LINEUP.agents if row[log.VOTED + a]} for t in tables for row in t.to_pylist()}
-    assert voted == {d.tx_id: set(d.agents) for d in made.decisions}
+    assert voted == {d.tx_id: set(d.agents) for d in read(made)}
 
 
 def test_without_segments_and_trials_nothing_is_different(batch: Absorbed, intake: Intake) -> None:
@@ -192,12 +192,12 @@ def test_without_segments_and_trials_nothing_is_different(batch: Absorbed, intak
 
 
 def test_a_challenger_that_is_away_leaves_its_share_to_the_incumbent(batch: Absorbed, intake: Intake) -> None:
-    assert all(A in d.agents and NEW not in d.agents for d in decided(batch, intake, LINEUP, NEW).decisions)
+    assert all(A in d.agents and NEW not in d.agents for d in read(decided(batch, intake, LINEUP, NEW)))
 
 
 def test_a_segment_whose_agent_is_away_is_decided_by_the_rest(batch: Absorbed, intake: Intake) -> None:
     online = [c == "ecom" for c in batch.transactions.categorical["channel"]]
-    assert [d.degraded for d in decided(batch, intake, LINEUP, B).decisions] == online
+    assert [d.degraded for d in read(decided(batch, intake, LINEUP, B))] == online
 
 
 def test_a_row_that_nobody_scored_is_not_decided(batch: Absorbed, intake: Intake) -> None:
@@ -218,7 +218,7 @@ def test_a_decline_that_passes_says_with_what_propensity_on_the_topic_and_in_the
     days = journal.days(tmp_path, "decisions")
     kept = {r["tx_id"]: r for d in days for t in journal.read(tmp_path, "decisions", d) for r in t.to_pylist()}
     amounts = dict(zip(batch.transactions.tx_id, batch.transactions.amount.tolist(), strict=True))
-    for decision in made.decisions:
+    for decision in read(made):
         row, covered = kept[decision.tx_id], amounts[decision.tx_id] <= 60.0
         would_be_declined = choose(np.array([decision.score]), np.array([row["amount"]]), Costs())[0] == 2
         explored = would_be_declined and decision.action == "approve"
@@ -236,7 +236,7 @@ def test_what_the_budget_left_out_says_so_and_a_restart_counts_the_same_alerts(
     host, exploring = Fixed(), ExplorationRules(share=0.3, loss_max=1_000.0)
     before = Ration(AlertRules())
     made = decide(batch, STREAM, intake.feature_names, sure, host, costs, exploring, before, now=5)
-    over = [d for d in made.decisions if d.over_budget]
+    over = [d for d in read(made) if d.over_budget]
     raised = sum(made.ration.raised.values())
     assert raised == 24 < len(over)  # 1.2 x 20
     assert all(d.action == "approve" and not d.reasons for d in over)
@@ -247,7 +247,7 @@ def test_what_the_budget_left_out_says_so_and_a_restart_counts_the_same_alerts(
     lane.close()
     day = min(made.ration.raised)
     assert alerts_raised(tmp_path, day, {0: ROWS}) == made.ration.raised
-    first_ten = [i for i, d in enumerate(made.decisions) if not d.over_budget][:10]
+    first_ten = [i for i, d in enumerate(read(made)) if not d.over_budget][:10]
     by_offset = batch.transactions.offset[first_ten].max() + 1
     uncommitted = sum(alerts_raised(tmp_path, day, {0: int(by_offset)}).values())
     assert 10 <= uncommitted < raised
@@ -281,5 +281,5 @@ def test_a_lane_that_starts_again_at_noon_decides_the_afternoon_as_if_it_had_gon
     again = Ration(AlertRules(), raised=alerts_raised(tmp_path, Day(day), committed))
     assert again.raised == morning.ration.raised
     afternoon = made(slice(noon, None), again)
-    assert [*morning.decisions, *afternoon.decisions] == whole.decisions
-    assert {d.over_budget for d in afternoon.decisions} == {True, False}
+    assert [*read(morning), *read(afternoon)] == read(whole)
+    assert {d.over_budget for d in read(afternoon)} == {True, False}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rlfa.lineup.segments import Fields, SegmentError, check, inside
-from streams.codec import category_codes
+from streams.keys import category_codes
 
 FIELDS = Fields(("amount", "is_night", "channel"), frozenset({"channel"}))
 CHANNELS = category_codes(["ecom", "pos", "ecom", None, "atm"])

@@ -40,7 +40,7 @@ from rlfa.outcomes.kept import ExplainError, Kept, find
 from rlfa.rewards.money import Costs
 from rlfa.store.database import Store
 from rlfa.store.ledger import Ledger, entries_of
-from streams.codec import entity_key
+from streams.keys import entity_key
 from streams.synthetic import Simulator, demo_scenario
 from streams.synthetic.messages import chunks
 from tests.end_to_end.services import CONFIG, SPEC

@@ -12,7 +12,7 @@ from rlfa.lineup.voting import Rows
 from rlfa.rules.deciding import RuleBook
 from rlfa.rules.reading import rules_of
 from rlfa.rules.ruleset import RuleSet
-from streams.codec import category_codes, entity_key
+from streams.keys import category_codes, entity_key
 from streams.spec import StreamSpec, parse_spec
 
 SPEC = """

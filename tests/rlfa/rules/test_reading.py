@@ -11,7 +11,7 @@ from rlfa.lineup.exploration import ExplorationRules
 from rlfa.rules.loading import refuse_hiding
 from rlfa.rules.ruleset import RuleError, RuleSet
 from streams.cards import card_token
-from streams.codec import category_codes, entity_key
+from streams.keys import category_codes, entity_key
 from tests.rlfa.rules.builders import rules, stream
 
 CARD = "4111111111111111"
