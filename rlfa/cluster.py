@@ -35,6 +35,7 @@ from rlfa.hosts.actor import RemoteHost
 from rlfa.lanes.actor import LaneActor
 from rlfa.lanes.intake import intake_of
 from rlfa.lanes.session import LaneStatus
+from rlfa.shards.actor import ShardActor
 from rlfa.telemetry import logger
 from streams.spec import refuse_tables_only
 
@@ -104,6 +105,7 @@ class RunningService:
 
     Attributes:
         lanes: a `LaneActor` each.
+        shards: a `ShardActor` each.
         manager: the `ManagerActor`.
         host: the `RemoteHost`, where some slot lives remotely.
         lives: of each lane, the reference that is ready when its `run` has returned or failed for good.
@@ -111,6 +113,7 @@ class RunningService:
     """
 
     lanes: list[ActorHandle]
+    shards: list[ActorHandle]
     manager: ActorHandle
     host: ActorHandle | None
     lives: list[ray.ObjectRef[None]]
@@ -143,7 +146,9 @@ class RunningService:
             _ask(lane.stop, wait_s)
         lives = [*self.lives, self.managing]
         ray.wait(lives, num_returns=len(lives), timeout=wait_s)
-        for actor in (*self.lanes, self.manager, *([self.host] if self.host else [])):
+        for shard in self.shards:
+            _ask(shard.keep, wait_s)
+        for actor in (*self.lanes, *self.shards, self.manager, *([self.host] if self.host else [])):
             ray.kill(actor)  # what is left of them holds names and memory, and nothing else
 
 
@@ -161,8 +166,10 @@ def start_service(service: Service) -> RunningService:
         options = RemoteHost.options(num_gpus=settings.hosts.gpus)  # type: ignore[attr-defined]  # made by Ray's decorator
         host = options.remote(intake_of(service).feature_names, settings.lanes.threads, settings.hosts.seal_rules)
     names = tuple(f"{settings.name}-lane-{i}" for i in range(settings.lanes.count))
-    lanes = [LaneActor.options(name=name).remote(service, i, host) for i, name in enumerate(names)]  # type: ignore[attr-defined]  # made by Ray's decorator
+    shards = [ShardActor.remote(service, i) for i in range(settings.lanes.shards)]  # type: ignore[attr-defined]  # made by Ray's decorator
+    lanes = [LaneActor.options(name=name).remote(service, i, host, shards) for i, name in enumerate(names)]  # type: ignore[attr-defined]  # made by Ray's decorator
     try:
+        ray.get([shard.pid.remote() for shard in shards])
         ray.get([lane.pid.remote() for lane in lanes])
         manager = ManagerActor.remote(service, names)  # type: ignore[attr-defined]  # made by Ray's decorator
         ray.get(manager.pid.remote())
@@ -177,7 +184,7 @@ def start_service(service: Service) -> RunningService:
             why="free_agency.exploration: declined payments have no labels and none passes; set share, or "
             "declined_labels = 'all' where their truth comes back",
         )
-    return RunningService(lanes, manager, host, lives, managing)
+    return RunningService(lanes, shards, manager, host, lives, managing)
 
 
 def _ask(method: Any, wait_s: float) -> Any:  # Ray's methods are untyped

@@ -75,6 +75,11 @@ class LaneSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     """Labels held until event time reaches them; above it a lane stops reading labels for a while."""
     threads: Annotated[int, Meta(ge=1, le=256)] = 1
     """Threads for scoring in each lane."""
+    shards: Annotated[int, Meta(ge=0, le=1024)] = 0
+    """Ray actors that keep the windows of all entities but the topic's key, each a share of these by the hash of their
+    keys: several lanes need them when the stream has such entities. 0: a lane keeps everything itself."""
+    shard_wait_s: Annotated[float, Meta(gt=0, le=600)] = 10.0
+    """How long a batch waits for a shard before the lane connects anew."""
 
 
 class HostSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -214,6 +219,11 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
         """Where a lane keeps its feature state."""
         return self.state / "snapshots" / f"lane-{lane}.safetensors"
 
+    def shard_snapshot(self, shard: int) -> Path:
+        """Where a shard keeps its windows: with another number of shards each has other entities."""
+        count = self.settings.lanes.shards
+        return self.state / "snapshots" / f"shard-{shard}-of-{count}.safetensors"
+
 
 def database_password(settings: Settings) -> str:
     """The database's password from where the settings say; empty for none.
@@ -348,9 +358,12 @@ def _refuse_unfit_segments(service: Service, path: Path) -> None:
 
 def _refuse_split_entities(service: Service, path: Path) -> None:
     """With several lanes each sees only its partitions: exact for the key, wrong for everything else."""
-    count = service.settings.lanes.count
-    if count > 1 and len(service.spec.entities) > 1:
-        raise ConfigError(f"{path} lanes.count", count, "1 while the stream has entities besides its key")
+    lanes, entities = service.settings.lanes, len(service.spec.entities)
+    if lanes.count > 1 and entities > 1 and not lanes.shards:
+        allowed = "1 while lanes.shards is 0 and the stream has entities besides its key"
+        raise ConfigError(f"{path} lanes.count", lanes.count, allowed)
+    if lanes.shards and entities == 1:
+        raise ConfigError(f"{path} lanes.shards", lanes.shards, "0 where the stream has no entity besides its key")
 
 
 def _refuse_unknown_clusters(service: Service, path: Path) -> None:

@@ -15,8 +15,8 @@ ALLOWED_KEYS = frozenset(
         "agent", "agents", "attempt", "cohorts", "committed", "count", "day", "decided", "dead_lettered", "device",
         "epoch", "error", "event", "family", "files", "folder", "frauds", "host", "kind", "labels", "lane", "lanes",
         "level", "lineup", "limit_s", "log_e", "offset", "partition", "path", "pid", "port", "reason", "replayed",
-        "rows", "rule", "seconds", "slot", "snapshot", "stage", "state", "timestamp", "topic", "topics", "turn_s",
-        "url", "waited_s", "who", "why",
+        "rows", "rule", "seconds", "shard", "slot", "snapshot", "stage", "state", "timestamp", "topic", "topics",
+        "turn_s", "url", "waited_s", "who", "why",
     }
 )  # fmt: skip
 

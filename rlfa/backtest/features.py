@@ -13,6 +13,7 @@ from rlfa.config import Service
 from rlfa.lanes.intake import intake_of
 from rlfa.lanes.step import DUPLICATE, Intake
 from rlfa.lanes.watermarks import OK, TOO_FAR_AHEAD, TOO_OLD
+from rlfa.shards.shard import Arrived
 from streams.codec import Labels
 from streams.dead_letters import DUPLICATE_ID, EVENT_TIME_TOO_FAR_AHEAD, EVENT_TIME_TOO_OLD
 from streams.history import FRAUD, History
@@ -75,10 +76,9 @@ class FeaturesAhead:
 
     def _take(self, begin: int) -> None:
         rows, past = slice(begin, min(begin + CHUNK, len(self._history))), self._history
-        partition = np.zeros(rows.stop - begin, np.int32)
-        taken = self._intake.take(
-            partition, past.tx_hash[rows], past.event_time[rows], past.amount[rows], past.entities[rows]
-        )
+        place = np.zeros(rows.stop - begin, np.int32), np.arange(begin, rows.stop)
+        arrived = Arrived(*place, past.tx_hash[rows], past.event_time[rows], past.amount[rows], past.entities[rows])
+        taken = self._intake.take(arrived)
         width = past.raw.shape[1]
         self.x[rows, :width] = past.raw[rows]
         self.x[begin + taken.kept, width:] = taken.windows

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
@@ -19,16 +19,20 @@ from rlfa.hosts.scoring import Host, HostError, InlineHost
 from rlfa.lanes.clients import connect
 from rlfa.lanes.intake import intake_of
 from rlfa.lanes.session import LaneStatus, Session, held, turns
+from rlfa.lanes.step import Intake
 from rlfa.lineup.plan import Plan, read_plan
 from rlfa.lineup.slots import AgentId
 from rlfa.metrics.lane import HostCall, LaneMeter
 from rlfa.metrics.process import process_report
 from rlfa.metrics.reports import LaneReport
 from rlfa.outcomes.journal import Journal
+from rlfa.shards.actor import ActorPort
+from rlfa.shards.windows import ShardError, SharedWindows
 from rlfa.telemetry import configure_logs, logger
 from streams.errors import StreamsError
 
 RECONNECT_S = 1.0
+LOOK_S = 1.0  # an idle lane sees so often whether a shard has lost what it told it
 WATCHDOG_EXIT = 70
 
 
@@ -40,15 +44,18 @@ class LaneActor:
         service: settings and paths.
         lane: its number, 0 to count - 1.
         remote: a `RemoteHost` for the slots that live there, or None.
+        shards: a `ShardActor` each, where the settings want them.
     """
 
-    def __init__(self, service: Service, lane: int, remote: ActorHandle | None) -> None:
+    def __init__(
+        self, service: Service, lane: int, remote: ActorHandle | None, shards: Sequence[ActorHandle] = ()
+    ) -> None:
         configure_logs(service.settings.log_level)
         torch.set_num_threads(service.settings.lanes.threads)
         self._service, self._lane = service, lane
-        intake = intake_of(service)
+        self._shards = shards
         self._meter = LaneMeter()
-        self._host = _host(service, intake.feature_names, remote, self._meter.asked)
+        self._host = _host(service, self._intake().feature_names, remote, self._meter.asked)
         self._plans: SimpleQueue[Plan] = SimpleQueue()
         self._plan = read_plan(service.lineup_file)
         _load(self._host, service, self._plan, self._plan)
@@ -68,7 +75,7 @@ class LaneActor:
         while not self._stop.is_set():
             try:
                 self._live()
-            except (StreamsError, HostError) as error:
+            except (StreamsError, HostError, ShardError) as error:
                 self._meter.reconnects[type(error).__name__] += 1
                 logger().warning("lane_reconnects", lane=self._lane, error=str(error))
                 self._stop.wait(RECONNECT_S)
@@ -112,7 +119,7 @@ class LaneActor:
         session = Session(
             service=self._service,
             lane=self._lane,
-            intake=intake_of(self._service),
+            intake=self._intake(),
             host=self._host,
             journal=Journal(self._service.journals / f"lane-{self._lane}"),
             plan=self._plan,
@@ -137,6 +144,11 @@ class LaneActor:
         """A file that the watchdog leaves for the next process to tell of."""
         return self._service.state / f"lane-{self._lane}.hung"
 
+    def _intake(self) -> Intake:
+        wait_s = self._service.settings.lanes.shard_wait_s
+        ports = [ActorPort(shard, wait_s) for shard in self._shards]
+        return intake_of(self._service, SharedWindows(self._service.spec, ports) if ports else None)
+
     def _alive(self) -> None:
         """Feed the watchdog: from now on it waits as long as one turn may take."""
         self._turn_began = time.monotonic()
@@ -144,12 +156,15 @@ class LaneActor:
     def _between(self, session: Session) -> Callable[[int], None]:
         """After each turn: feed the watchdog, take a new lineup, write a snapshot when it is time."""
         every = self._service.settings.lanes.snapshot_every_s
-        last = time.monotonic()
+        last = looked = time.monotonic()
 
-        def between(_records: int) -> None:
-            nonlocal last
+        def between(records: int) -> None:
+            nonlocal last, looked
             self._alive()
             self._take_newest_plan(session)
+            if session.intake.shared and not records and time.monotonic() - looked >= LOOK_S:
+                session.intake.shared.look()
+                looked = time.monotonic()
             if time.monotonic() - last >= every:
                 session.snapshot()
                 last = time.monotonic()

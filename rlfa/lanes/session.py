@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle, repeat
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -33,7 +34,7 @@ from rlfa.outcomes.raised import alerts_raised, declined_by_rules
 from rlfa.rules.deciding import RuleBook, Ruled, Used
 from rlfa.telemetry import logger
 from streams.dead_letters import encode_dead_letter
-from streams.features.snapshot import load_snapshot, save_snapshot
+from streams.features.snapshot import load_snapshot, read_offsets, save_snapshot
 from streams.kafka.sink import Message, Sink
 from streams.kafka.source import Record, Source
 
@@ -124,6 +125,8 @@ class Session:
         Raises:
             RecoveryError: the broker no longer has what that needs.
         """
+        if self.intake.shared:
+            self.intake.shared.open()
         snapshot = self._load_snapshot()
         alive()
         tx, labels = self._places()
@@ -196,6 +199,8 @@ class Session:
     def snapshot(self) -> None:
         """Write the feature state with the offsets that it stands for, once all of these are committed.
 
+        With shards it counts once their own snapshots hold as much: a lane never begins behind what a shard has lost.
+
         Raises:
             streams.errors.StreamsError: the broker doesn't confirm them: make the clients anew.
         """
@@ -205,12 +210,14 @@ class Session:
         offsets = dict(self.positions)
         for partition, offset in self.intake.queue.first_offsets().items():
             offsets[topic, partition] = min(offset, offsets.get((topic, partition), offset))
-        save_snapshot(
-            self.service.snapshot(self.lane),
-            self.intake.state,
-            offsets=offsets,
-            watermarks=self.intake.watermarks.by_partition,
-        )
+        path, shared = self.service.snapshot(self.lane), self.intake.shared
+        if shared:
+            path = awaiting(path)
+            if path.exists() and shared.keep(read_offsets(path)):
+                path.replace(self.service.snapshot(self.lane))
+            shared.note(offsets)
+        marks = self.intake.watermarks.by_partition
+        save_snapshot(path, self.intake.state, offsets=offsets, watermarks=marks)
 
     def status(self) -> LaneStatus:
         """Counts and event time, for the manager and for people."""
@@ -317,12 +324,27 @@ class Session:
         return mine[0], mine[1]
 
     def _load_snapshot(self) -> Mapping[TopicPartition, int]:
-        path = self.service.snapshot(self.lane)
-        if not path.exists():
+        newest, shared = self.service.snapshot(self.lane), self.intake.shared
+        if shared and (later := awaiting(newest)).exists():
+            if shared.have(read_offsets(later)):
+                later.replace(newest)
+            later.unlink(missing_ok=True)
+        if not newest.exists():
             return {}
-        loaded = load_snapshot(path, self.intake.state)
+        loaded = load_snapshot(newest, self.intake.state)
+        if shared and not shared.have(loaded.offsets):
+            raise RecoveryError(
+                str(newest.parent),
+                f"a snapshot of lane {self.lane} that is ahead of the shards",
+                "the shards' snapshots of lanes.shards as it was; or remove the folder to rebuild all from the topics",
+            )
         self.intake.watermarks.by_partition = dict(loaded.watermarks)
         return loaded.offsets
+
+
+def awaiting(snapshot: Path) -> Path:
+    """Where a lane's newest snapshot waits for those of the shards."""
+    return snapshot.with_suffix(".awaiting")
 
 
 def turns(session: Session, *, stopped: Callable[[], bool], between: Callable[[int], None]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,9 @@ from rlfa.rewards.money import Costs
 from rlfa.rules.around import explore_around, spend_around, spoken_by
 from rlfa.rules.deciding import NO_BOOK, RuleBook, Ruled, rule_on
 from rlfa.rules.ruleset import NO_RULES, RuleSet
+from rlfa.shards.shard import Arrived, nothing_arrived
+from rlfa.shards.split import lane_keys
+from rlfa.shards.windows import SharedWindows
 from streams.codec import (
     LabelCodec,
     Labels,
@@ -42,10 +46,11 @@ from streams.dead_letters import (
 from streams.decisions import encode_decisions
 from streams.features.windows import FeatureState, LabelEvents
 from streams.kafka.sink import Lap
-from streams.kafka.source import Record
+from streams.kafka.source import Place, Record
 from streams.spec import StreamSpec
 
 DUPLICATE = 3  # beside the watermarks' verdicts
+NOWHERE: Mapping[Place, int] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +136,10 @@ class Intake:
         spec: of the stream.
         transactions: codec.
         labels: codec.
-        state: exact windows.
+        state: exact windows; of the topic's key alone where `shared` is given.
         watermarks: event time per partition.
         queue: labels that wait.
+        shared: the windows of all other entities, where several lanes have them in common.
     """
 
     spec: StreamSpec
@@ -142,17 +148,22 @@ class Intake:
     state: FeatureState
     watermarks: Watermarks
     queue: LabelQueue
+    shared: SharedWindows | None = None
     feature_names: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.feature_names = (*raw_feature_names(self.spec), *self.state.names)
+        shared = self.shared.names if self.shared else ()
+        self.feature_names = (*raw_feature_names(self.spec), *self.state.names, *shared)
 
     def absorb(self, records: Sequence[Record], label_records: Sequence[Record], lap: Lap = bool) -> Absorbed:
         """Decode a batch, refuse what can't be read, and take the rest into the feature state."""
         labels, dead = self._read_labels(label_records)
         decoded, unread = self.transactions.decode(records)
         lap("decode")
-        taken = self.take(decoded.partition, decoded.tx_hash, decoded.event_time, decoded.amount, decoded.entities)
+        arrived = Arrived(
+            decoded.partition, decoded.offset, decoded.tx_hash, decoded.event_time, decoded.amount, decoded.entities
+        )
+        taken = self.take(arrived, _reached(records) if self.shared else NOWHERE)
         by_place = {(r.partition, r.offset): r for r in records}
         dead += unread
         dead += _refused(decoded, taken.verdict == TOO_OLD, EVENT_TIME_TOO_OLD, by_place)
@@ -164,38 +175,38 @@ class Intake:
         lap("features")
         return Absorbed(kept, features, labels, dead)
 
-    def take(
-        self,
-        partition: NDArray[np.int32],
-        tx_hash: NDArray[np.uint64],
-        event_time: NDArray[np.int64],
-        amount: NDArray[np.float64],
-        entities: NDArray[np.uint64],
-    ) -> Taken:
+    def take(self, arrived: Arrived, reached: Mapping[Place, int] = NOWHERE) -> Taken:
         """Take rows into the feature state, with the labels that are due by then.
 
         Args:
-            partition: int32[n].
-            tx_hash: uint64[n].
-            event_time: int64[n], ms UTC.
-            amount: float64[n].
-            entities: uint64[n, e].
+            arrived: n rows.
+            reached: per partition the offset after the batch's last, refused records and all.
+
+        Raises:
+            ShardError: the shared windows are away.
         """
-        verdict = self.watermarks.admit(partition, event_time)
+        verdict = self.watermarks.admit(arrived.partition, arrived.event_time)
         admitted = np.flatnonzero(verdict == OK)
         # Partitions interleave by chance; event-time order is what the windows of shared entities want.
-        rows = admitted[np.argsort(event_time[admitted], kind="stable")]
+        rows = admitted[np.argsort(arrived.event_time[admitted], kind="stable")]
+        now = arrived.at(rows)
         due = self.queue.due(self.watermarks.by_partition)
-        updated = self.state.update(tx_hash[rows], event_time[rows], amount[rows], entities[rows], _label_events(due))
+        keys = lane_keys(self.spec, now.keys) if self.shared else now.keys
+        updated = self.state.update(now.tx_hash, now.event_time, now.amount, keys, _label_events(due))
         is_duplicate = updated.status == 1
         verdict[rows[is_duplicate]] = DUPLICATE
-        early = [label for label, found in zip(due, updated.labels_found.tolist(), strict=True) if not found]
-        given_up = self.queue.unmatched(self._apply(early), self.watermarks.by_partition)
-        return Taken(verdict, rows[~is_duplicate], updated.features[~is_duplicate].astype(np.float32), given_up)
+        found = updated.labels_found
+        found[~found] = self._apply([label for label, is_found in zip(due, found, strict=True) if not is_found])
+        unknown = [label for label, is_found in zip(due, found, strict=True) if not is_found]
+        given_up = self.queue.unmatched(unknown, self.watermarks.by_partition)
+        own = updated.features[~is_duplicate].astype(np.float32)
+        windows = np.hstack([own, self._tell(now.at(~is_duplicate), due, found, reached)])
+        return Taken(verdict, rows[~is_duplicate], windows, given_up)
 
     def settle(self) -> None:
         """Mark the transactions of every label that waits: each counts from the time at which it became known."""
-        self._apply(self.queue.drained())
+        waiting = self.queue.drained()
+        self._tell(nothing_arrived(len(self.spec.entities)), waiting, self._apply(waiting), NOWHERE)
 
     def _read_labels(self, records: Sequence[Record]) -> tuple[LabelRows, list[DeadLetter]]:
         decoded, dead = self.labels.decode(records)
@@ -204,13 +215,19 @@ class Intake:
         self.queue.add(decoded, [by_place[place] for place in places])
         return _label_rows(decoded), dead
 
-    def _apply(self, labels: Sequence[Waiting]) -> list[Waiting]:
-        """Mark the labels' transactions, some of which may have come after them; hand back the labels without one."""
-        if not labels:
-            return []
+    def _tell(
+        self, rows: Arrived, labels: Sequence[Waiting], found: NDArray[np.bool_], reached: Mapping[Place, int]
+    ) -> Features:
+        """The shared windows of rows, after these and the labels whose transactions are held."""
+        if self.shared is None:
+            return np.empty((len(rows.offset), 0), np.float32)
+        known = _label_events([label for label, is_found in zip(labels, found, strict=True) if is_found])
+        return self.shared.take(rows, known, reached)
+
+    def _apply(self, labels: Sequence[Waiting]) -> NDArray[np.bool_]:
+        """Mark the labels' transactions, some of which may have come after them; whether each is held."""
         events = _label_events(labels)
-        found = self.state.label(events.tx_hash, events.event_time, events.is_fraud)
-        return [label for label, is_found in zip(labels, found.tolist(), strict=True) if not is_found]
+        return self.state.label(events.tx_hash, events.event_time, events.is_fraud)
 
 
 def decide(
@@ -363,6 +380,11 @@ def _refused(
     at = np.flatnonzero(refused)
     places = zip(rows.partition[at].tolist(), rows.offset[at].tolist(), strict=True)
     return [DeadLetter(records[place], reason) for place in places]
+
+
+def _reached(records: Sequence[Record]) -> dict[Place, int]:
+    """Per partition the offset after the last record."""
+    return {(record.topic, record.partition): record.offset + 1 for record in records}
 
 
 def _label_rows(labels: Labels) -> LabelRows:

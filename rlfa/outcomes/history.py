@@ -12,6 +12,10 @@ from rlfa.lanes.step import Absorbed, Intake
 from rlfa.lineup.slots import Day
 from rlfa.outcomes import journal, log
 from rlfa.outcomes.journal import DAY_MS, DECISIONS, Columns, DecisionRows, Journal
+from rlfa.shards.local import LocalPort
+from rlfa.shards.shard import Shard
+from rlfa.shards.split import shard_state
+from rlfa.shards.windows import SharedWindows
 from streams.features.snapshot import save_snapshot
 from streams.kafka.source import Record
 
@@ -22,17 +26,21 @@ EPOCH_BEFORE_ANY = 0
 def absorb_history(
     service: Service, batches: Iterable[tuple[Sequence[Record], Sequence[Record]]], partitions: int
 ) -> int:
-    """Take history in: feature state into lane 0's snapshot, rows and labels into the journal.
+    """Take history in: feature state into the snapshots of lanes and shards, rows and labels into the journal.
 
     Args:
-        service: with one lane.
+        service: settings.
         batches: transactions and labels in event-time order; only labels known before the history's end.
         partitions: of the transactions topic, which the stream will begin at its first offset.
 
     Returns:
         Transactions taken in.
     """
-    intake = intake_of(service)
+    shards = [Shard(shard_state(service.spec)) for _ in range(service.settings.lanes.shards)]
+    shared = SharedWindows(service.spec, [LocalPort(shard) for shard in shards]) if shards else None
+    if shared:
+        shared.open()
+    intake = intake_of(service, shared)
     rows = Journal(service.journals / FOLDER)
     rows.set_columns(Columns(intake.feature_names, tuple(service.spec.entities), ()))
     taken = 0
@@ -44,7 +52,7 @@ def absorb_history(
             rows.append_labels(absorbed.labels)
     rows.close()
     intake.settle()
-    _hand_over(service, intake, partitions)
+    _hand_over(service, intake, shards, partitions)
     return taken
 
 
@@ -87,9 +95,13 @@ def undecided(absorbed: Absorbed) -> DecisionRows:
     )
 
 
-def _hand_over(service: Service, intake: Intake, partitions: int) -> None:
+def _hand_over(service: Service, intake: Intake, shards: Sequence[Shard], partitions: int) -> None:
+    """Every lane begins with the whole of the topic's keys: nobody knows yet in which partition each will come."""
     topics = service.settings.topics
     newest = intake.watermarks.newest()
     marks = {} if newest is None else dict.fromkeys(range(partitions), newest)
     offsets = {(topic, p): 0 for topic in (topics.transactions, topics.labels) for p in range(partitions)}
-    save_snapshot(service.snapshot(0), intake.state, offsets=offsets, watermarks=marks)
+    for lane in range(service.settings.lanes.count):
+        save_snapshot(service.snapshot(lane), intake.state, offsets=offsets, watermarks=marks)
+    for number, shard in enumerate(shards):
+        save_snapshot(service.shard_snapshot(number), shard.state, offsets=offsets, watermarks={})

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import get_args
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from streams.durations import parse_duration
@@ -102,6 +104,19 @@ def aggregates_of(spec: WindowSpec, entities: tuple[str, ...], kind: int) -> tup
     """
     everything = tuple(a for a in AGGREGATES if a != "distinct" or len(entities) > 1)
     return spec.entities.get(entities[kind], everything) if spec.entities else everything
+
+
+def only(spec: WindowSpec, entities: tuple[str, ...], kinds: Collection[int]) -> WindowSpec:
+    """The same windows, of some kinds of entities alone: their columns are the same ones, in the same order."""
+    aggregates = {name: aggregates_of(spec, entities, k) if k in kinds else () for k, name in enumerate(entities)}
+    return replace(spec, entities=aggregates)
+
+
+def needed(spec: WindowSpec, entities: tuple[str, ...]) -> tuple[bool, ...]:
+    """Of each kind, whether its windows are kept, or it is a counterpart that some windows count."""
+    said = [aggregates_of(spec, entities, k) for k in range(len(entities))]
+    counted = {counterpart(k, len(entities)) for k, aggregates in enumerate(said) if "distinct" in aggregates}
+    return tuple(bool(aggregates) or k in counted for k, aggregates in enumerate(said))
 
 
 def check(spec: WindowSpec, entities: tuple[str, ...]) -> None:

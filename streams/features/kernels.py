@@ -553,6 +553,24 @@ def take_events(
 
 
 @kernel
+def read_events(store, rules, tx_hash, plan, features):
+    """Read events that are held once more, over all that has arrived by now; rows of others stay as they are."""
+    link = store.link
+    row = np.empty((link.shape[1], len(rules.widths), 7))
+    for i in range(len(tx_hash)):
+        s = np.int64(store.tx_slot[find_place(store.tx_key, store.tx_slot, tx_hash[i])])
+        if s == NONE:
+            continue
+        row[:] = np.nan
+        for j in range(link.shape[1]):
+            e = np.int64(link[s, j, ENTITY])
+            if e != NONE:
+                _read(store, rules, s, e, j, store.event[s, TIME] < store.entity[e, NOW], row[j])
+        for c in range(len(plan)):
+            features[i, c] = row[plan[c, 0], plan[c, 1], plan[c, 2]]
+
+
+@kernel
 def fill_tables(store, rules):
     """Find everything again, after the arrays have moved."""
     event, link = store.event, store.link

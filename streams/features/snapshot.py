@@ -90,6 +90,20 @@ def load_snapshot(path: Path, state: FeatureState) -> Loaded:
     return Loaded({(t, p): o for t, p, o in meta.offsets}, dict(meta.watermarks))
 
 
+def read_offsets(path: Path) -> Mapping[TopicPartition, int]:
+    """The offsets that a snapshot stands for, without its state.
+
+    Raises:
+        SnapshotError: unreadable.
+    """
+    try:
+        with safe_open(path, framework="numpy") as file:
+            meta = msgspec.json.decode(file.metadata()["meta"], type=_Meta)
+    except (OSError, SafetensorError, KeyError, TypeError, msgspec.DecodeError) as error:
+        raise SnapshotError(str(path), error, ALLOWED) from error
+    return {(topic, partition): offset for topic, partition, offset in meta.offsets}
+
+
 def fingerprint(state: FeatureState) -> str:
     """Of everything that the arrays depend on."""
     text = msgspec.json.encode([LAYOUT, state.spec, state.entities])

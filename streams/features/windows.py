@@ -97,6 +97,11 @@ class FeatureState:
         self._store = store.empty_store(self._rules, min(capacity, max_events))
 
     @property
+    def kinds(self) -> NDArray[np.int64]:
+        """int64[d], of each feature the place of its entity among `entities`."""
+        return self._plan[:, 0]
+
+    @property
     def events(self) -> int:
         """Transactions held."""
         return int(self._store.state[kernels.LIVE])
@@ -161,6 +166,20 @@ class FeatureState:
         found = np.empty_like(acted)
         found[order] = acted
         return Update(features, status, found)
+
+    def read(self, tx_hash: ArrayLike) -> NDArray[np.float64]:
+        """The features of transactions that are held, over all that has arrived by now, late ones included.
+
+        Args:
+            tx_hash: uint64[n].
+
+        Returns:
+            float64[n, d]; NaN in the rows of transactions that aren't held.
+        """
+        hashes = np.array(tx_hash, np.uint64)
+        features = np.full((len(hashes), len(self.names)), np.nan)
+        kernels.read_events(self._store, self._rules, hashes, self._plan, features)
+        return features
 
     def label(self, tx_hash: ArrayLike, event_time: ArrayLike, is_fraud: ArrayLike) -> NDArray[np.bool_]:
         """Mark transactions at once, in the order given; a label as new as the last one taken supersedes it.

@@ -54,6 +54,7 @@ def test_a_stream_spec_with_an_unknown_key_is_refused(tmp_path: Path) -> None:
 def test_several_lanes_are_refused_while_windows_cross_them(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"lanes.count: found 2, allowed: 1 while"):
         load_service(files(tmp_path, "[lanes]\ncount = 2"))
+    assert load_service(files(tmp_path, "[lanes]\ncount = 2\nshards = 3")).settings.lanes.shards == 3
 
 
 def test_a_cluster_entity_that_the_stream_does_not_have_is_refused(tmp_path: Path) -> None:

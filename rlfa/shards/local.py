@@ -1,0 +1,28 @@
+"""A shard in the same process: for history, and wherever one process is enough."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rlfa.shards.shard import Ask, Shard
+from rlfa.shards.windows import Answer, Standing
+
+
+@dataclass(frozen=True, slots=True)
+class LocalPort:
+    """The way to a shard that can't be away."""
+
+    shard: Shard
+
+    def ask(self, life: str, ask: Ask) -> object:  # noqa: ARG002  # it has one life
+        """Answered at once."""
+        return Answer(self.shard.take(ask), self.standing())
+
+    def answer(self, ticket: object) -> Answer:
+        """See `Port`."""
+        assert isinstance(ticket, Answer)
+        return ticket
+
+    def standing(self) -> Standing:
+        """See `Port`; what it has is gone with the process."""
+        return Standing("here", dict(self.shard.reached), {})
