@@ -110,6 +110,22 @@ class _RefusedError(Exception):
         self.reason, self.detail = reason, detail
 
 
+def _unreadable(value: bytes, error: Exception) -> _RefusedError:
+    """Why a record can't be decoded."""
+    if isinstance(error, msgspec.ValidationError):
+        return _RefusedError(why.NOT_FINITE if "out of range" in str(error) else why.WRONG_TYPE, str(error))
+    is_number = re.search(rb"\b(NaN|-?Infinity)\b", value)
+    return _RefusedError(why.NOT_FINITE if is_number else why.NOT_JSON, str(error))
+
+
+def _refuse_time(event_time: int, record: Record, field: str) -> None:
+    """One from the future would hold up whatever waits for event time to reach it."""
+    if event_time <= 0:
+        raise _RefusedError(why.EVENT_TIME_INVALID, field)
+    if event_time >= record.timestamp + FUTURE_MS:
+        raise _RefusedError(why.EVENT_TIME_IN_FUTURE, field)
+
+
 class TransactionCodec:
     """The user's JSON to columns.
 
@@ -150,30 +166,23 @@ class TransactionCodec:
     def _parsed(self, records: Sequence[Record], refused: dict[int, _RefusedError]) -> list[Any]:
         """The structs of the records that are JSON of the spec; the reasons of the rest go into `refused`."""
         values = [record.value or b"" for record in records]
-        if max(map(len, values), default=0) <= self._spec.record_bytes_max:
+        is_small = max(map(len, values), default=0) <= self._spec.record_bytes_max
+        parsed = map(self._decoder.decode if is_small else self._read, values)
+        rows: list[Any] = []
+        while len(rows) + len(refused) < len(values):
             try:
-                return list(map(self._decoder.decode, values))
-            except _UNREADABLE:
-                pass  # one of them; which one is found below
-        rows = []
-        for i, value in enumerate(values):
-            try:
-                rows.append(self._read(value))
+                rows.extend(parsed)  # keeps what came before an error, and goes on behind it
+            except _UNREADABLE as error:
+                place = len(rows) + len(refused)
+                refused[place] = _unreadable(values[place], error)
             except _RefusedError as error:
-                refused[i] = error
+                refused[len(rows) + len(refused)] = error
         return rows
 
     def _read(self, value: bytes) -> Any:  # a struct made from the spec
         if len(value) > self._spec.record_bytes_max:
             raise _RefusedError(why.RECORD_TOO_LARGE, f"{len(value)} bytes, at most {self._spec.record_bytes_max}")
-        try:
-            return self._decoder.decode(value)
-        except msgspec.ValidationError as error:
-            out_of_range = "out of range" in str(error)
-            raise _RefusedError(why.NOT_FINITE if out_of_range else why.WRONG_TYPE, str(error)) from error
-        except _UNREADABLE as error:
-            reason = why.NOT_FINITE if re.search(rb"\b(NaN|-?Infinity)\b", value) else why.NOT_JSON
-            raise _RefusedError(reason, str(error)) from error
+        return self._decoder.decode(value)
 
     def _fields(self, rows: list[Any]) -> dict[str, Sequence[Any]]:
         """The structs' fields, under our names, as columns."""
@@ -219,9 +228,7 @@ class TransactionCodec:
             event_time = self._times.one(row.event_time)
         except (ValueError, OverflowError) as error:
             raise _RefusedError(why.EVENT_TIME_INVALID, spec.event_time) from error
-        if not 0 < event_time < record.timestamp + FUTURE_MS:
-            late = event_time > 0
-            raise _RefusedError(why.EVENT_TIME_IN_FUTURE if late else why.EVENT_TIME_INVALID, spec.event_time)
+        _refuse_time(event_time, record, spec.event_time)
         if _DIGITS.search(record.value or b""):
             self._refuse_cards(record)
 
@@ -235,9 +242,13 @@ class TransactionCodec:
 
     def _refuse_cards(self, record: Record) -> None:
         """Only the rare record with 13 digits in a row comes here: look at each text of it."""
-        declared = set(self._spec.card_numbers)
-        for name, value in _texts(msgspec.json.decode(record.value or b"")):
-            if name not in declared and name != self._spec.event_time and find_card_number(value):
+        declared, value = set(self._spec.card_numbers), record.value or b""
+        try:
+            texts = _texts(msgspec.json.decode(value))
+        except _UNREADABLE as error:  # in a field that the spec doesn't name: whether it has a card, nobody can tell
+            raise _unreadable(value, error) from error
+        for name, text in texts:
+            if name not in declared and name != self._spec.event_time and find_card_number(text):
                 raise _RefusedError(why.CARD_NUMBER, name)
 
     def _columns(
@@ -290,11 +301,9 @@ class LabelCodec:
         dead: list[DeadLetter] = []
         for record in records:
             try:
-                good.append((record, self._decoder.decode(record.value or b"")))
-            except msgspec.ValidationError as error:
-                dead.append(DeadLetter(record, why.WRONG_TYPE, str(error)))
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                dead.append(DeadLetter(record, why.NOT_JSON, str(error)))
+                good.append((record, self._read(record)))
+            except _RefusedError as refused:
+                dead.append(DeadLetter(record, refused.reason, refused.detail))
         labels = [label for _, label in good]
         return Labels(
             tx_id=[label.tx_id for label in labels],
@@ -305,6 +314,15 @@ class LabelCodec:
             partition=np.array([r.partition for r, _ in good], np.int32),
             offset=np.array([r.offset for r, _ in good], np.int64),
         ), dead
+
+    def _read(self, record: Record) -> Label:
+        value = record.value or b""
+        try:
+            label = self._decoder.decode(value)
+        except _UNREADABLE as error:
+            raise _unreadable(value, error) from error
+        _refuse_time(label.event_time, record, "event_time")
+        return label
 
 
 def categories(spec: StreamSpec) -> tuple[str, ...]:

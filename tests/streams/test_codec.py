@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import base64
+import json
 
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams import dead_letters as why
@@ -52,6 +53,11 @@ def changed(**fields: object) -> bytes:
     return msgspec.json.encode({**GOOD, **fields})
 
 
+def raw(**fields: bytes) -> bytes:
+    """A good record with these bytes for values."""
+    return changed()[:-1] + b"".join(b',"%s":%s' % (k.encode(), v) for k, v in fields.items()) + b"}"
+
+
 def without(field: str) -> bytes:
     return msgspec.json.encode({k: v for k, v in GOOD.items() if k != field})
 
@@ -88,6 +94,9 @@ def reason_of(value: bytes) -> str | None:
         (changed(terminal=CARD), why.CARD_NUMBER),
         (changed(note=f"paid with 4111-1111-1111-1111, thanks {NOW}"), why.CARD_NUMBER),
         (changed(pan=int(CARD)), why.CARD_NUMBER),
+        (raw(note=b"[" * 900 + b'"12345678901234"' + b"]" * 900), why.NOT_JSON),
+        (raw(note=b"9" * 5000), why.NOT_FINITE),
+        (raw(note=b'"\xff 12345678901234"'), why.NOT_JSON),
         (changed(), None),
         (changed(country="never seen"), None),
         (without("country"), None),
@@ -110,6 +119,32 @@ def test_good_records_around_bad_ones_are_read_in_order() -> None:
 def test_random_bytes_are_either_read_or_refused(values: list[bytes]) -> None:
     tx, dead = TransactionCodec(SPEC, None).decode([record(v, i) for i, v in enumerate(values)])
     assert len(tx.tx_id) + len(dead) == len(values)
+
+
+UGLY: list[object] = [
+    None, True, -1, 0.5, 10**15, -(10**18), 10**19, 10**30, 10**400, 1e308, "", "x", "\x00", "é" * 9, CARD, int(CARD),
+    [], {}, [[CARD]], {"a": {"b": "12345678901234"}},
+]  # fmt: skip
+
+
+@settings(deadline=None, max_examples=60)  # a field of 5,000 brackets takes its time to be refused
+@given(
+    fields=st.dictionaries(st.sampled_from([*GOOD, "is_fraud", "tx_id", "event_time", "note"]), st.sampled_from(UGLY)),
+    depth=st.sampled_from([0, 300, 480, 990, 5000]),
+    cut=st.tuples(st.floats(0, 1), st.integers(0, 9), st.binary(max_size=9)),
+)
+def test_mutated_records_are_either_read_or_refused(
+    fields: dict[str, object], depth: int, cut: tuple[float, int, bytes]
+) -> None:
+    nested = b"[" * depth + b"12345678901234" + b"]" * depth
+    value = json.dumps({**GOOD, "tx_id": "t1", "is_fraud": True, "event_time": NOW, **fields}).encode()
+    value = value[:-1] + b',"deep":' + nested + b"}"
+    at, length, put = int(cut[0] * len(value)), cut[1], cut[2]
+    value = value[:at] + put + value[at + length :]
+    for decode in (TransactionCodec(SPEC, None).decode, LabelCodec().decode):
+        rows, dead = decode([record(value)])
+        assert len(rows.tx_id) + len(dead) == 1
+        assert all(msgspec.json.decode(encode_dead_letter(d))["reason"] for d in dead)
 
 
 def test_numbers_may_be_identifiers() -> None:
@@ -169,6 +204,13 @@ def test_masking_leaves_other_text_alone() -> None:
         (b"?", why.NOT_JSON),
         (b'{"tx_id": "a"}', why.WRONG_TYPE),
         (b'{"tx_id": "a", "is_fraud": "yes", "event_time": 1}', why.WRONG_TYPE),
+        (b'{"tx_id": "a", "is_fraud": true, "event_time": 9223372036854775808}', why.EVENT_TIME_IN_FUTURE),
+        (b'{"tx_id": "a", "is_fraud": true, "event_time": %d}' % (NOW + 86_400_000), why.EVENT_TIME_IN_FUTURE),
+        (b'{"tx_id": "a", "is_fraud": true, "event_time": 0}', why.EVENT_TIME_INVALID),
+        (
+            b'{"tx_id": "a", "is_fraud": true, "event_time": 1, "note": ' + b"[" * 20_000 + b"]" * 20_000 + b"}",
+            why.NOT_JSON,
+        ),
         (b'{"tx_id": "a", "is_fraud": true, "event_time": 1}', None),
     ],
 )
