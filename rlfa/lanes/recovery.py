@@ -47,14 +47,17 @@ def route(
         retained: the broker's first offset, and the one after its last, of every partition of this lane.
 
     Raises:
-        RecoveryError: the snapshot or the committed offset lies outside what the broker has.
+        RecoveryError: the snapshot or the committed offset lies outside what the broker has, or the broker has lost
+            what it had committed.
     """
     start, live = {}, {}
     for place, (first, end) in retained.items():
         begin = snapshot.get(place, first)
         target = committed.get(place)
-        goes_on_at = begin if target is None else max(begin, target)
+        goes_on_at = begin if target is None else target
         _refuse_lost(place, begin, first)
+        _refuse_undecided(place, first, goes_on_at)
+        _refuse_uncommitted(place, begin, first, target)
         _refuse_forgotten(place, goes_on_at, end)
         start[place], live[place] = begin, goes_on_at
     return Route(start, live)
@@ -66,6 +69,28 @@ def _refuse_lost(place: TopicPartition, begin: int, first: int) -> None:
             f"topic {place[0]} partition {place[1]}",
             f"offset {first} as the broker's oldest, while the snapshot stands for {begin}",
             "longer retention than the time since the last snapshot; or remove the snapshot to start without that part",
+        )
+
+
+def _refuse_uncommitted(place: TopicPartition, begin: int, first: int, target: int | None) -> None:
+    """A lane's snapshot is never ahead of what it has committed: the broker has lost that."""
+    if (first if target is None else target) < begin:
+        raise RecoveryError(
+            f"topic {place[0]} partition {place[1]}",
+            f"{'no committed offset' if target is None else f'committed offset {target}'} of the lanes' group, "
+            f"while the snapshot stands for {begin}",
+            "a broker that keeps the group's offsets (offsets.retention.minutes); or set the group's offset by hand "
+            "(kafka-consumer-groups.sh --reset-offsets)",
+        )
+
+
+def _refuse_undecided(place: TopicPartition, first: int, goes_on_at: int) -> None:
+    if goes_on_at < first:
+        raise RecoveryError(
+            f"topic {place[0]} partition {place[1]}",
+            f"offset {first} as the broker's oldest, while {goes_on_at} is the next to be decided",
+            "longer retention than the service is down; or give that part up by setting the group's offset by hand "
+            "(kafka-consumer-groups.sh --reset-offsets)",
         )
 
 

@@ -25,6 +25,26 @@ def test_a_snapshot_older_than_the_brokers_retention_stops_the_start() -> None:
         route(snapshot={HERE: 40}, committed={HERE: 60}, retained={HERE: (50, 100)})
 
 
+def test_committed_offsets_that_are_gone_stop_the_start() -> None:
+    with pytest.raises(RecoveryError, match="no committed offset of the lanes' group, while the snapshot"):
+        route(snapshot={HERE: 40}, committed={HERE: None}, retained={HERE: (0, 100)})
+
+
+def test_committed_offsets_that_went_back_stop_the_start() -> None:
+    with pytest.raises(RecoveryError, match="committed offset 30 of the lanes' group, while the snapshot"):
+        route(snapshot={HERE: 40}, committed={HERE: 30}, retained={HERE: (0, 100)})
+
+
+def test_transactions_that_the_broker_dropped_undecided_stop_the_start() -> None:
+    with pytest.raises(RecoveryError, match="found offset 70 as the broker's oldest, while 60 is the next"):
+        route(snapshot={}, committed={HERE: 60}, retained={HERE: (70, 100)})
+
+
+def test_a_snapshot_of_an_idle_partition_needs_no_committed_offset() -> None:
+    found = route(snapshot={HERE: 5}, committed={HERE: None}, retained={HERE: (5, 5)})
+    assert found.live == {HERE: 5}
+
+
 def test_a_broker_that_forgot_stops_the_start() -> None:
     with pytest.raises(RecoveryError, match="while this lane had come to offset 60"):
         route(snapshot={HERE: 40}, committed={HERE: 60}, retained={HERE: (0, 0)})
