@@ -10,6 +10,7 @@ The folders, in the order in which a transaction meets them and then its label:
 - `rewards`: what each agent earned, and the bounded losses that the tests compare.
 - `free_agency`: watch, scouting, probation, swap.
 - `trainers`: new free agents from matured outcomes.
+- `metrics`: what each of them counts, and the endpoint that shows it.
 - `store`: the ledger and everything else that is kept in SQL.
 - `backtest`: all of it over a history of columns, without a broker.
 - `cli`: the `rlfa` command.

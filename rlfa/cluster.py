@@ -31,10 +31,11 @@ from ray.exceptions import GetTimeoutError, RayActorError, RayTaskError
 from rlfa.config import Service
 from rlfa.errors import RlfaError
 from rlfa.free_agency.actor import ManagerActor, ManagerStatus
-from rlfa.hosts.actor import RemoteHost
+from rlfa.hosts.actor import REMOTE, RemoteHost
 from rlfa.lanes.actor import LaneActor
 from rlfa.lanes.intake import intake_of
 from rlfa.lanes.session import LaneStatus
+from rlfa.metrics.reports import Reports
 from rlfa.shards.actor import ShardActor
 from rlfa.telemetry import logger
 from streams.spec import refuse_tables_only
@@ -139,17 +140,35 @@ class RunningService:
             return str(error.cause)
         return "a lane has ended"
 
-    def stop(self, wait_s: float = 30.0) -> None:
-        """Let the manager finish its cohort and each lane its turn; returns when they have, or the time is up."""
-        _ask(self.manager.stop, wait_s)
-        for lane in self.lanes:
-            _ask(lane.stop, wait_s)
+    def reports(self, wait_s: float = 2.0) -> Reports:
+        """Everybody's, asked at once; None of who doesn't answer in time."""
+        others = {f"shard-{i}": shard for i, shard in enumerate(self.shards)}
+        others |= {REMOTE: self.host} if self.host else {}
+        asked = [actor.report.remote() for actor in (*self.lanes, self.manager, *others.values())]
+        ready, _ = ray.wait(asked, num_returns=len(asked), timeout=wait_s)
+        answers = [_answer(reference) if reference in ready else None for reference in asked]
+        count = len(self.lanes)
+        return Reports(
+            lanes=dict(enumerate(answers[:count])),
+            manager=answers[count],
+            others=dict(zip(others, answers[count + 1 :], strict=True)),
+        )
+
+    def stop(self, wait_s: float = 20.0) -> bool:
+        """Let the manager finish its cohort and each lane commit what it has in hand.
+
+        Returns:
+            Whether all of them have within the time; who hasn't is ended, and goes on from its last commit next time.
+        """
+        for actor in (self.manager, *self.lanes):
+            actor.stop.remote()
         lives = [*self.lives, self.managing]
-        ray.wait(lives, num_returns=len(lives), timeout=wait_s)
+        ended, _ = ray.wait(lives, num_returns=len(lives), timeout=wait_s)
         for shard in self.shards:
             _ask(shard.keep, wait_s)
         for actor in (*self.lanes, *self.shards, self.manager, *([self.host] if self.host else [])):
             ray.kill(actor)  # what is left of them holds names and memory, and nothing else
+        return len(ended) == len(lives)
 
 
 def start_service(service: Service) -> RunningService:
@@ -189,8 +208,12 @@ def start_service(service: Service) -> RunningService:
 
 def _ask(method: Any, wait_s: float) -> Any:  # Ray's methods are untyped
     """An actor's answer, or None where it is away or slow: nobody waits for a single actor."""
+    return _answer(method.remote(), wait_s)
+
+
+def _answer(reference: Any, wait_s: float = 0.0) -> Any:
     try:
-        return ray.get(method.remote(), timeout=wait_s)
+        return ray.get(reference, timeout=wait_s)
     except (RayActorError, GetTimeoutError):
         return None
 

@@ -19,6 +19,7 @@ from rlfa.free_agency.policies.registry import policy_of
 from rlfa.free_agency.rules import FreeAgencyRules
 from rlfa.hosts.sealed import SealRules
 from rlfa.lineup.segments import SegmentError, check, fields_of
+from rlfa.metrics.settings import MetricsSettings
 from streams.kafka.settings import KafkaSettings
 from streams.spec import StreamSpec, load_spec
 
@@ -151,9 +152,13 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """File that holds the database's password, e.g. a mounted secret."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least severe log line."""
+    drain_s: Annotated[float, Meta(gt=0, le=3600)] = 20.0
+    """After SIGTERM or SIGINT lanes finish and commit what they have in hand, and the manager its cohort; after so many
+    seconds they are ended all the same, and the next start decides what was in hand."""
     kafka: KafkaSettings = KafkaSettings()
     topics: Topics = Topics()
     lanes: LaneSettings = LaneSettings()
+    metrics: MetricsSettings = MetricsSettings()
     hosts: HostSettings = HostSettings()
     trainers: TrainerSettings = TrainerSettings()
     free_agency: FreeAgencyRules = FreeAgencyRules()

@@ -26,6 +26,12 @@ CARD_NUMBER = "card_number"
 DUPLICATE_ID = "duplicate_id"
 UNKNOWN_TRANSACTION = "unknown_transaction"
 
+REASONS = (
+    NOT_JSON, WRONG_TYPE, ID_MISSING, ENTITY_MISSING, NOT_FINITE, AMOUNT_NEGATIVE, AMOUNT_TOO_LARGE,
+    EVENT_TIME_INVALID, EVENT_TIME_IN_FUTURE, EVENT_TIME_TOO_OLD, EVENT_TIME_TOO_FAR_AHEAD, RECORD_TOO_LARGE,
+    CARD_NUMBER, DUPLICATE_ID, UNKNOWN_TRANSACTION,
+)  # fmt: skip
+
 # Base64 makes a record a third larger: one that just fitted the broker's limit would not fit as a dead letter, and a
 # lane that can't get rid of a record would try it for ever.
 VALUE_BYTES_MAX = 262_144

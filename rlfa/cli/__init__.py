@@ -15,6 +15,7 @@ from rlfa.cli import (
     cohorts,
     demo,
     explain,
+    metrics,
     replay,
     roster,
     rules,
@@ -45,6 +46,7 @@ app.add_typer(topics.app, name="topics")
 app.add_typer(by_hand.app, name="roster")
 app.add_typer(agents.app, name="agents")
 app.add_typer(spec.app, name="spec")
+app.add_typer(metrics.app, name="metrics")
 app.add_typer(rules.app, name="rules")
 app.command()(roster.ledger)
 app.command(name="cohorts")(cohorts.command)

@@ -18,6 +18,7 @@ from rlfa.cli.train import learn
 from rlfa.cluster import RunningService, cluster, start_service
 from rlfa.config import Service, load_service
 from rlfa.errors import RlfaError
+from rlfa.metrics.watching import Watching, watching
 from rlfa.telemetry import configure_logs
 from streams.kafka.audit import Audit, audit_decisions
 from streams.kafka.embedded import EmbeddedBroker
@@ -53,12 +54,14 @@ def demo(
         service = _configured(folder, broker.bootstrap_servers)
         create_topics(service)
         plan = learn(service, chunks(simulator, 0, WARM_UP_DAYS), console)
-        with cluster(service.state):
+        with watching(service) as watch, cluster(service.state):
             console.print("ray: local, on loopback, with token authentication, no dashboard")
+            console.print(f"metrics: {watch.url}/metrics, health at /livez and /readyz")
             running = start_service(service)
             screen = Screen(console, service, plan)
             try:
-                published = _stream(service, running, screen, simulator, days)
+                with watch.running(running.reports):
+                    published = _stream(service, running, watch, screen, simulator, days)
             finally:
                 running.stop()
         found = audit_decisions(service.settings.kafka, service.settings.topics.decisions)
@@ -73,7 +76,9 @@ def _configured(folder: Path, bootstrap_servers: str) -> Service:
     return load_service(folder / "rlfa.toml")
 
 
-def _stream(service: Service, running: RunningService, screen: Screen, simulator: Simulator, days: int) -> int:
+def _stream(
+    service: Service, running: RunningService, watch: Watching, screen: Screen, simulator: Simulator, days: int
+) -> int:
     """Publish day after day; event time waits for the service, and while an agent trains."""
     names = service.settings.topics
     topics = Topics(transactions=names.transactions, labels=names.labels)
@@ -82,9 +87,9 @@ def _stream(service: Service, running: RunningService, screen: Screen, simulator
     for day in _days(simulator, days):
         began = time.monotonic()
         published += publish([day.stretch], producer, topics).transactions
-        _wait_until_decided(running, published)
+        _wait_until_decided(running, watch, published)
         screen.day(day.number, day.transactions, time.monotonic() - began)
-        _wait_until_judged(service, running, day.number, simulator)
+        _wait_until_judged(service, running, watch, day.number, simulator)
         screen.news()
     producer.close()
     return published
@@ -105,14 +110,17 @@ def _days(simulator: Simulator, days: int) -> Iterator[_Day]:
             yield _Day(number, stretch, transactions)
 
 
-def _wait_until_decided(running: RunningService, published: int) -> None:
+def _wait_until_decided(running: RunningService, watch: Watching, published: int) -> None:
     deadline = time.monotonic() + DAY_LIMIT_S
     while sum(s.decided for s in running.statuses() if s is not None) < published:
+        watch.beat()
         _refuse_trouble(running, deadline, "service that decides")
         time.sleep(POLL_S)
 
 
-def _wait_until_judged(service: Service, running: RunningService, day: int, simulator: Simulator) -> None:
+def _wait_until_judged(
+    service: Service, running: RunningService, watch: Watching, day: int, simulator: Simulator
+) -> None:
     """Until the manager has taken every cohort that is closed by now, and no training is under way."""
     first = simulator.scenario.start_ms // 86_400_000
     due = first + day - 1 - service.spec.label_delay_ms // 86_400_000
@@ -121,6 +129,7 @@ def _wait_until_judged(service: Service, running: RunningService, day: int, simu
         status = running.manager_status()
         if status is not None and status.training == 0 and (status.day >= due or due < first + WARM_UP_DAYS):
             return
+        watch.beat()
         _refuse_trouble(running, deadline, "manager that judges and trains")
         time.sleep(POLL_S)
 

@@ -12,6 +12,7 @@ import typer
 from rlfa.cluster import cluster, start_service
 from rlfa.config import Service, load_service
 from rlfa.errors import RlfaError
+from rlfa.metrics.watching import watching
 from rlfa.telemetry import configure_logs, logger
 
 CHECK_S = 0.5
@@ -20,7 +21,7 @@ Config = Annotated[Path, typer.Option("--config", "-c", help="The service's sett
 
 
 def serve(config: Config = Path("rlfa.toml")) -> None:
-    """Decide on transactions until told to stop.
+    """Decide on transactions until told to stop; then commit what is in hand, within `drain_s`.
 
     Example: rlfa serve --config rlfa.toml
     """
@@ -29,17 +30,26 @@ def serve(config: Config = Path("rlfa.toml")) -> None:
     if warning := cluster_warning(service):
         typer.echo(warning, err=True)
     stopped = threading.Event()
-    for sign in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(sign, lambda *_: stopped.set())
-    with cluster(service.state):
+    _set_on_signals(stopped)
+    with watching(service) as watch, cluster(service.state):
+        _set_on_signals(stopped)  # Ray has put its own in their place, which abort
         running = start_service(service)
         failure = None
-        while failure is None and not stopped.wait(CHECK_S):
-            failure = running.failure()
-        running.stop()
+        with watch.running(lambda: running.reports(service.settings.metrics.answer_s)):
+            while failure is None and not stopped.wait(CHECK_S):
+                watch.beat()
+                failure = running.failure()
+        is_drained = running.stop(service.settings.drain_s)
     if failure:
         raise RlfaError(failure)
+    if not is_drained:
+        logger().warning("drain_cut_short", limit_s=service.settings.drain_s)
     logger().info("service_stopped")
+
+
+def _set_on_signals(stopped: threading.Event) -> None:
+    for sign in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(sign, lambda *_: stopped.set())
 
 
 def cluster_warning(service: Service) -> str:

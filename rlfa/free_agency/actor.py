@@ -19,6 +19,8 @@ from rlfa.free_agency.state import Request
 from rlfa.lanes.session import LaneStatus
 from rlfa.lineup.plan import read_plan, write_plan
 from rlfa.lineup.slots import DAY_MS, Day, EventTime, Lineup, SlotId
+from rlfa.metrics.manager import ManagerMeter, ManagerReport
+from rlfa.metrics.process import process_report
 from rlfa.outcomes import journal, log
 from rlfa.outcomes.summaries import summarise_table
 from rlfa.store.database import StoreError
@@ -61,6 +63,7 @@ class ManagerActor:
         self._orders: dict[ray.ObjectRef[Delivery], Order] = {}
         self._outbox = Outbox(service.state / "roster-events.cursor")
         self._stop = threading.Event()
+        self._meter = ManagerMeter()
 
     def run(self) -> None:
         """Take cohorts as they close, until `stop`; a store or broker that is away only delays that."""
@@ -70,8 +73,10 @@ class ManagerActor:
                 if is_behind:
                     self._resume()
                 is_behind = False
+                self._meter.is_store_up = True
                 progressed = self._advance()
             except (StoreError, StreamsError) as error:
+                self._meter.waits_for("store" if isinstance(error, StoreError) else "broker")
                 logger().warning("manager_waits", error=str(error))
                 self._stop.wait(RETRY_S)
                 is_behind = True
@@ -85,12 +90,20 @@ class ManagerActor:
 
     def status(self) -> ManagerStatus:
         """For the demo, the dashboard and people."""
-        training = len(self._waiting) + len(self._orders)
-        return ManagerStatus(day=self._settled, epoch=self._office.state.epoch, training=training)
+        return ManagerStatus(day=self._settled, epoch=self._office.state.epoch, training=self._trainings)
+
+    def report(self) -> ManagerReport:
+        """All that is counted here, and where free agency stands."""
+        alarm = self._service.settings.free_agency.guard.false_alarm_days
+        return self._meter.report(self._office.state, alarm, self._trainings, process_report())
 
     def pid(self) -> int:
         """For tests that kill it."""
         return os.getpid()
+
+    @property
+    def _trainings(self) -> int:
+        return len(self._waiting) + len(self._orders)
 
     def _resume(self) -> None:
         """From where the ledger is, carry out what it says: the writer may have died, or its answer been lost."""
@@ -214,6 +227,7 @@ class ManagerActor:
         with self._office.store.transaction() as session:
             entries = Ledger(session).read(self._outbox.seq)
         self._outbox.send(self._service, entries)
+        self._meter.entries.update(entry.kind for entry in entries)
 
 
 def _office(service: Service) -> FrontOffice:

@@ -17,6 +17,7 @@ from rlfa.hosts.scoring import AgentRef, Features, InlineHost, Logits, Reasoning
 from rlfa.hosts.sealed import SealRules
 from rlfa.lineup.slots import AgentId
 from rlfa.metrics.lane import HostCall
+from rlfa.metrics.process import ProcessReport, process_report
 from rlfa.telemetry import configure_logs, logger
 
 REMOTE = "remote"
@@ -57,6 +58,10 @@ class RemoteHost:
     def reasons(self, agents: Sequence[AgentId], weights: NDArray[np.float64], features: Features) -> Reasoning | None:
         """See `Host.reasons`; None from a fresh actor."""
         return self._host.reasons(agents, weights, features) if self._held.issuperset(agents) else None
+
+    def report(self) -> ProcessReport:
+        """What it takes of its machine."""
+        return process_report()
 
     def pid(self) -> int:
         """For tests that kill it."""

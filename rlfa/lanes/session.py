@@ -233,11 +233,12 @@ class Session:
         )
 
     def reached(self) -> dict[TopicPartition, int]:
-        """How far each partition of transactions is decided: up to its end, markers included, where all of it is."""
-        source, topic = self.clients.transactions, self.service.settings.topics.transactions
-        read, ends = source.positions(), source.ends()
-        done = {place: offset for place, offset in self.positions.items() if place[0] == topic}
-        return {p: max(offset, ends.get(p, 0)) if read.get(p) == offset else offset for p, offset in done.items()}
+        """The first offset of each partition that isn't through; where all is, the one after its end and markers."""
+        sources = (self.clients.transactions, self.clients.labels)
+        read = {place: at for source in sources for place, at in source.positions().items()}
+        ends = {place: at for source in sources for place, at in source.ends().items()}
+        done = dict(self.positions)
+        return {p: max(at, ends.get(p, 0)) if read.get(p) == at else at for p, at in done.items()}
 
     def _keep_pace(self, records: Sequence[Record], began: float) -> None:
         """Learn from the turn how large the next batch may be, and let transactions gather until it is time for it."""
@@ -299,6 +300,7 @@ class Session:
         self.book = self._book(self.plan, share, used)
 
     def _book(self, plan: Plan, share: Share, used: Used) -> RuleBook:
+        self.meter.suspensions.update(dict.fromkeys((r.name for r in plan.rules.rules if r.action == "decline"), 0))
         return RuleBook.of(plan.rules, fields_of(self.service.spec, self.intake.feature_names), share, used)
 
     def _warn_of_suspended(self, ruled: Ruled) -> None:

@@ -27,6 +27,8 @@ SECONDS = (
     30.0,
     60.0,
 )
+# The bounds that are wanted of the service are among these: 20, 30 and 60 ms.
+LATENCY = (0.002, 0.005, 0.01, 0.015, 0.02, 0.03, 0.06, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
 ROWS = tuple(float(2**power) for power in range(0, 17, 2))
 
 

@@ -11,12 +11,14 @@ import numpy as np
 
 from rlfa.lineup.actions import ACTIONS
 from rlfa.metrics.batches import STAGES, BatchLog, SentBecause
-from rlfa.metrics.histograms import ROWS, SECONDS, Counts, Histogram
-from streams.dead_letters import DeadLetter
+from rlfa.metrics.histograms import LATENCY, ROWS, Counts, Histogram
+from streams.dead_letters import REASONS, DeadLetter
 from streams.kafka.source import Record
 
 SAMPLES_MAX = 64  # records of a batch whose age is looked at; each stands for its neighbours
 INLINE = "inline"
+# A series that begins with its first event hides that event from `increase()`: what can be foreseen begins at nought.
+TROUBLES = ("BrokerError", "HostError", "UnknownOutcomeError")
 
 
 class HostCall(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,7 +57,7 @@ class LaneCounts(msgspec.Struct, frozen=True, kw_only=True):
     stages: dict[str, Counts]
     """Seconds of each stage of a batch."""
     end_to_end: Counts
-    """Seconds from the broker's timestamp of a transaction to the commit of its decision."""
+    """Seconds from the broker's timestamp of a record to the commit of its decision, or of its dead letter."""
     hosts: dict[str, HostCounts]
     suspensions: dict[str, int]
     """By rule."""
@@ -90,12 +92,12 @@ class LaneMeter:
     degraded: int = 0
     over_budget: int = 0
     labels: int = 0
-    dead_letters: Counter[str] = field(default_factory=Counter)
+    dead_letters: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(REASONS, 0)))
     suspensions: Counter[str] = field(default_factory=Counter)
     recoveries: int = 0
-    reconnects: Counter[str] = field(default_factory=Counter)
+    reconnects: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(TROUBLES, 0)))
     _stages: dict[str, Histogram] = field(default_factory=lambda: {stage: Histogram() for stage in STAGES})
-    _end_to_end: Histogram = field(default_factory=lambda: Histogram(SECONDS))
+    _end_to_end: Histogram = field(default_factory=lambda: Histogram(LATENCY))
     _hosts: dict[str, _HostMeter] = field(default_factory=lambda: {INLINE: _HostMeter()})
     _asked: list[HostCall] = field(default_factory=list)
 

@@ -68,7 +68,8 @@ def test_a_committed_batch_counts_in_every_stage_and_by_what_became_of_it() -> N
     assert {stage: sum(counts.counts) for stage, counts in found.stages.items()} == dict.fromkeys(STAGES, 1)
     assert found.decisions == {"approve": 2, "review": 1, "decline": 3}
     assert (found.degraded, found.over_budget, found.labels) == (2, 1, 4)
-    assert (found.dead_letters, found.suspensions) == ({NOT_JSON: 1}, {"hot": 1})
+    assert {reason: n for reason, n in found.dead_letters.items() if n} == {NOT_JSON: 1}
+    assert found.suspensions == {"hot": 1}
 
 
 @pytest.mark.parametrize("n", [1, 63, 64, 65, 2048, 2050])
@@ -78,7 +79,7 @@ def test_every_record_counts_in_the_latency_although_few_are_looked_at(n: int) -
     found = meter.counts().end_to_end
     assert sum(found.counts) == n
     assert found.sum == pytest.approx(0.04 * n)
-    assert found.counts[found.bounds.index(0.05)] == n
+    assert found.counts[found.bounds.index(0.06)] == n
 
 
 def test_latency_over_a_batch_is_that_of_its_records_to_within_a_sample() -> None:
