@@ -27,7 +27,7 @@ from rlfa.lineup.budget import Ration, Share
 from rlfa.lineup.plan import Plan
 from rlfa.lineup.segments import fields_of
 from rlfa.lineup.slots import EventTime, Lineup, day_of
-from rlfa.metrics.batches import BatchLog
+from rlfa.metrics.batches import BatchLog, sent_because
 from rlfa.metrics.lane import LaneMeter
 from rlfa.outcomes.journal import Journal
 from rlfa.outcomes.raised import alerts_raised, declined_by_rules
@@ -181,8 +181,8 @@ class Session:
         offsets = _next_offsets([*records, *labels])
         producer.commit(messages, offsets, self.clients.transactions, batch)
         self.positions.update(offsets)
-        is_full, now = len(records) >= self._limit, self.wall_ms()
-        self.meter.committed(batch, records, len(labels), absorbed.dead, is_full=is_full, now=now)
+        because = sent_because(len(records), self._limit, settings.batch_max)
+        self.meter.committed(batch, records, len(labels), absorbed.dead, because=because, now=self.wall_ms())
         self.decided += len(absorbed.transactions.tx_id)
         self.dead.update(letter.reason for letter in absorbed.dead)
         self._keep_pace(records, began)

@@ -256,7 +256,7 @@ def decide(
         ration: of alerts, before the batch.
         now: wall clock, ms UTC, for `decided_at`.
         book: the user's rules, before the batch.
-        lap: told when scores are there, when actions are, and when reasons are.
+        lap: told when scores are there, when actions are, when reasons are, and when all is JSON.
 
     Raises:
         HostError: no agent scored some row.
@@ -296,6 +296,7 @@ def decide(
         over_budget=judged.alerts.over_budget,
         rules=spoken_by(judged.ruled),
     )
+    lap("encode")
     return Decided(values, decision_rows(absorbed, judged, lineup, audit), judged.alerts.ration, judged.ruled)
 
 

@@ -10,7 +10,21 @@ from typing import Literal
 from rlfa.outcomes.journal import DecisionRows
 
 STAGES = ("consume", "decode", "features", "score", "decide", "reasons", "journal", "encode", "produce", "commit")
-SentBecause = Literal["full", "drained"]  # it held all that a batch may; it held all that was there
+# It held all that a batch may; all that it may to keep to the latency target; all that was there.
+SentBecause = Literal["full", "target", "drained"]
+
+
+def sent_because(rows: int, limit: int, most: int) -> SentBecause:
+    """Why a batch was sent.
+
+    Args:
+        rows: that it holds.
+        limit: for the sake of latency.
+        most: that any batch may hold.
+    """
+    if rows < limit:
+        return "drained"
+    return "full" if rows >= most else "target"
 
 
 @dataclass(slots=True)

@@ -112,7 +112,7 @@ class LaneMeter:
         labels: int,
         dead: Sequence[DeadLetter],
         *,
-        is_full: bool,
+        because: SentBecause,
         now: int,
     ) -> None:
         """A batch is through.
@@ -122,7 +122,7 @@ class LaneMeter:
             records: of transactions, as they were read.
             labels: how many were read with them.
             dead: what was refused.
-            is_full: it held as many as a batch may.
+            because: why it was sent.
             now: wall clock, ms UTC.
         """
         seconds = batch.seconds()
@@ -132,7 +132,7 @@ class LaneMeter:
         self.dead_letters.update(letter.reason for letter in dead)
         self.suspensions.update(batch.suspended)
         self._take_ages(records, now)
-        self._take_hosts(batch, seconds, "full" if is_full else "drained")
+        self._take_hosts(batch, seconds, because)
         if batch.rows is not None:
             by_action = np.bincount(batch.rows.action, minlength=len(ACTIONS)).tolist()
             self.decisions.update(dict(zip(ACTIONS, by_action, strict=True)))

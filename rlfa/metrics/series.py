@@ -60,7 +60,8 @@ SERIES = (
         "rlfa_host_batches_total",
         "counter",
         ("lane", "host", "reason"),
-        "Batches that a host was sent: `full`, it held all that a batch may, or `drained`, all that was there.",
+        "Batches that a host was sent: `full`, it held all that a batch may; `target`, all that it may for the sake of "
+        "latency; `drained`, all that was there.",
     ),
     Series(
         "rlfa_host_wait_seconds",

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pytest
 
-from rlfa.metrics.batches import STAGES, BatchLog
+from rlfa.metrics.batches import STAGES, BatchLog, sent_because
 from rlfa.metrics.histograms import Histogram
 from rlfa.metrics.lane import INLINE, SAMPLES_MAX, HostCall, LaneMeter
 from rlfa.outcomes.journal import DecisionRows
@@ -63,7 +63,7 @@ def test_a_stage_that_comes_twice_counts_once_with_the_sum_of_its_times() -> Non
 def test_a_committed_batch_counts_in_every_stage_and_by_what_became_of_it() -> None:
     meter, batch = LaneMeter(), replace(whole(0), rows=rows([0, 0, 1, 2, 2, 2], degraded=2, over=1), suspended=("hot",))
     refused = [DeadLetter(records(1)[0], NOT_JSON)]
-    meter.committed(batch, records(7), 4, refused, is_full=False, now=NOW)
+    meter.committed(batch, records(7), 4, refused, because="drained", now=NOW)
     found = meter.counts()
     assert {stage: sum(counts.counts) for stage, counts in found.stages.items()} == dict.fromkeys(STAGES, 1)
     assert found.decisions == {"approve": 2, "review": 1, "decline": 3}
@@ -75,7 +75,7 @@ def test_a_committed_batch_counts_in_every_stage_and_by_what_became_of_it() -> N
 @pytest.mark.parametrize("n", [1, 63, 64, 65, 2048, 2050])
 def test_every_record_counts_in_the_latency_although_few_are_looked_at(n: int) -> None:
     meter = LaneMeter()
-    meter.committed(whole(n), records(n, age_ms=40), 0, [], is_full=True, now=NOW)
+    meter.committed(whole(n), records(n, age_ms=40), 0, [], because="full", now=NOW)
     found = meter.counts().end_to_end
     assert sum(found.counts) == n
     assert found.sum == pytest.approx(0.04 * n)
@@ -85,26 +85,31 @@ def test_every_record_counts_in_the_latency_although_few_are_looked_at(n: int) -
 def test_latency_over_a_batch_is_that_of_its_records_to_within_a_sample() -> None:
     n, meter = 64 * SAMPLES_MAX, LaneMeter()
     sent = [r._replace(timestamp=NOW - i) for i, r in enumerate(records(n))]
-    meter.committed(whole(n), sent, 0, [], is_full=True, now=NOW)
+    meter.committed(whole(n), sent, 0, [], because="full", now=NOW)
     assert meter.counts().end_to_end.sum == pytest.approx(sum(range(n)) / 1000, rel=0.02)
 
 
 def test_a_clock_behind_the_brokers_gives_no_negative_latency() -> None:
     meter = LaneMeter()
-    meter.committed(whole(1), records(1, age_ms=-500), 0, [], is_full=False, now=NOW)
+    meter.committed(whole(1), records(1, age_ms=-500), 0, [], because="drained", now=NOW)
     assert meter.counts().end_to_end.sum == 0.0
 
 
 def test_each_host_has_why_its_batches_were_sent_how_long_they_waited_and_what_they_held() -> None:
     meter = LaneMeter()
     meter.asked(HostCall(host="remote", agents=2, rows=5, waited_s=0.5, answered=True))
-    meter.committed(whole(5), records(5), 0, [], is_full=True, now=NOW)
+    meter.committed(whole(5), records(5), 0, [], because="full", now=NOW)
     meter.asked(HostCall(host="remote", agents=3, rows=9, waited_s=4.0, answered=False))
-    meter.committed(whole(9), records(9), 0, [], is_full=False, now=NOW)
+    meter.committed(whole(9), records(9), 0, [], because="drained", now=NOW)
     here, there = (meter.counts().hosts[name] for name in (INLINE, "remote"))
     assert (here.sent, here.rows.sum, here.waited.sum) == ({"full": 1}, 5, 2.0)  # the second had no agent inline
     assert (there.sent, there.rows.sum, there.unanswered) == ({"full": 1, "drained": 1}, 14, 1)
     assert there.waited.sum == pytest.approx(2 * 2.0 + 0.5 + 4.0)
+
+
+def test_a_batch_is_full_kept_small_or_all_that_was_there() -> None:
+    assert [sent_because(rows, 10, 20) for rows in (9, 10, 20)] == ["drained", "target", "full"]
+    assert sent_because(20, 20, 20) == "full"
 
 
 def test_a_value_on_a_bound_is_within_it() -> None:
@@ -118,6 +123,6 @@ def test_measuring_a_large_batch_costs_far_less_than_a_microsecond_a_transaction
     meter, batch, sent, best = LaneMeter(), whole(2048), records(2048), 1.0
     for _ in range(20):
         began = time.perf_counter()
-        meter.committed(batch, sent, 0, [], is_full=True, now=NOW)
+        meter.committed(batch, sent, 0, [], because="full", now=NOW)
         best = min(best, time.perf_counter() - began)
     assert best / 2048 < 0.3e-6
