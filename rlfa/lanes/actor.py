@@ -97,13 +97,14 @@ class LaneActor:
     def report(self) -> LaneReport:
         """All that is counted here, whatever the lane does at the moment."""
         session, began = self._session, self._turn_began
+        status = session.status() if session else None
         raised = session.ration.raised if session else {}
         return LaneReport(
             lane=self._lane,
-            process=process_report(),
+            process=process_report(status.state_bytes if status else 0),
             counts=self._meter.counts(),
             turn_s=None if began is None else time.monotonic() - began,
-            status=session.status() if session else None,
+            status=status,
             reached=session.reached() if session else {},
             alerts_raised=raised[max(raised)] if raised else 0,
             was_hung=self._was_hung,

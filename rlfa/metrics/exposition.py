@@ -100,6 +100,8 @@ def _of_process(name: str, process: ProcessReport | None) -> Iterator[Sample]:
     yield "rlfa_process_resident_bytes", (name,), float(process.resident_bytes)
     yield "rlfa_process_cpu_seconds_total", (name,), process.cpu_seconds
     yield "rlfa_process_open_files", (name,), float(process.open_files)
+    if process.state_bytes:
+        yield "rlfa_state_bytes", (name,), float(process.state_bytes)
 
 
 def _of_lane(report: LaneReport) -> Iterator[Sample]:
@@ -118,7 +120,6 @@ def _of_lane(report: LaneReport) -> Iterator[Sample]:
         single |= {
             "rlfa_lane_epoch": status.epoch,
             "rlfa_labels_waiting": status.labels_waiting,
-            "rlfa_state_bytes": status.state_bytes,
         }
         if status.event_time is not None:
             single["rlfa_event_time_seconds"] = status.event_time / 1000

@@ -18,7 +18,7 @@ from streams.kafka.source import Record
 SAMPLES_MAX = 64  # records of a batch whose age is looked at; each stands for its neighbours
 INLINE = "inline"
 # A series that begins with its first event hides that event from `increase()`: what can be foreseen begins at nought.
-TROUBLES = ("BrokerError", "HostError", "UnknownOutcomeError")
+TROUBLES = ("BrokerError", "HostError", "ShardError", "UnknownOutcomeError")
 
 
 class HostCall(msgspec.Struct, frozen=True, kw_only=True):

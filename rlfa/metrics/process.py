@@ -15,10 +15,12 @@ class ProcessReport(msgspec.Struct, frozen=True, kw_only=True):
     """User and system, since it started."""
     open_files: int
     """File handles, sockets included."""
+    state_bytes: int = 0
+    """Of the features that it keeps."""
 
 
-def process_report() -> ProcessReport:
-    """Of this process."""
+def process_report(state_bytes: int = 0) -> ProcessReport:
+    """Of this process, which keeps features of so many bytes."""
     process = psutil.Process()
     with process.oneshot():
         cpu = process.cpu_times()
@@ -27,4 +29,5 @@ def process_report() -> ProcessReport:
             resident_bytes=process.memory_info().rss,
             cpu_seconds=cpu.user + cpu.system,
             open_files=process.num_fds(),
+            state_bytes=state_bytes,
         )

@@ -16,7 +16,12 @@ class Series(NamedTuple):
 
 SERIES = (
     Series("rlfa_build_info", "gauge", ("version",), "Always 1; the version that runs."),
-    Series("rlfa_up", "gauge", ("process",), "1 where a lane, a shard, the manager or a remote host answered the last look."),
+    Series(
+        "rlfa_up",
+        "gauge",
+        ("process",),
+        "1 where a lane, a shard, the manager or a remote host answered the last look.",
+    ),
     Series("rlfa_broker_up", "gauge", (), "1 where the broker answered the last look."),
     Series("rlfa_ready", "gauge", (), "1 while `/readyz` says so."),
     Series("rlfa_restarts_total", "counter", ("process", "reason"), "Processes that came back: `watchdog`, or `died`."),
@@ -79,7 +84,7 @@ SERIES = (
     Series("rlfa_lane_epoch", "gauge", ("lane",), "The lineup that a lane plays."),
     Series("rlfa_event_time_seconds", "gauge", ("lane",), "Event time that is decided, Unix time."),
     Series("rlfa_labels_waiting", "gauge", ("lane",), "Labels that event time hasn't reached."),
-    Series("rlfa_state_bytes", "gauge", ("lane",), "Memory of a lane's features."),
+    Series("rlfa_state_bytes", "gauge", ("process",), "Memory of the features that a lane or a shard keeps."),
     Series("rlfa_alerts_raised", "gauge", ("lane",), "Alerts on the newest day of event time."),
     Series("rlfa_alert_budget", "gauge", (), "Alerts a day that the settings ask for, all lanes together."),
     Series("rlfa_epoch", "gauge", (), "The manager's newest lineup."),

@@ -12,6 +12,7 @@ import ray
 from ray.exceptions import GetTimeoutError, RayActorError
 
 from rlfa.config import Service
+from rlfa.metrics.process import ProcessReport, process_report
 from rlfa.shards.shard import Ask, Shard
 from rlfa.shards.split import shard_state
 from rlfa.shards.windows import Answer, ShardError, Standing
@@ -56,6 +57,10 @@ class ShardActor:
         """Write a snapshot."""
         save_snapshot(self._path, self._shard.state, offsets=self._shard.reached, watermarks={})
         self._kept, self._kept_at = dict(self._shard.reached), time.monotonic()
+
+    def report(self) -> ProcessReport:
+        """What it takes of its machine."""
+        return process_report(self._shard.state.memory_bytes)
 
     def pid(self) -> int:
         """For tests that kill it."""

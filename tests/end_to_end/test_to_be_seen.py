@@ -68,7 +68,7 @@ def test_what_was_decided_is_counted_once_it_is_committed(seen: Seen) -> None:
     assert found["rlfa_dead_letters_total{lane=0,reason=not_json}"] == 1
     assert found["rlfa_host_batch_rows_sum{host=inline,lane=0}"] == seen.published
     assert found["rlfa_stage_seconds_count{lane=0,stage=commit}"] > 0
-    assert found["rlfa_state_bytes{lane=0}"] > 0
+    assert found["rlfa_state_bytes{process=lane-0}"] > 0
 
 
 def test_a_service_that_has_decided_everything_has_no_lag_although_markers_end_its_topics(seen: Seen) -> None:
