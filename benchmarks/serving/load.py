@@ -1,30 +1,27 @@
 """Open-loop load: a generator that waits for no answer, and a reader that notes when each decision came.
 
-Both are processes of their own on librdkafka, so that they take as little as they can from what is measured. Times are
-the wall clock's: the record's timestamp as the broker has it, and the moment at which the reader held the decision.
+Times are the wall clock's: the record's timestamp as the broker has it, and the moment at which the reader held the
+decision.
 """
 
 from __future__ import annotations
 
-import time
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from multiprocessing import get_context
-from multiprocessing.connection import Connection
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import msgspec
 import numpy as np
-from confluent_kafka import Producer
 from numpy.typing import NDArray
 
-from streams.kafka.confluent import ConfluentSource, client_config
+from benchmarks.serving.client import Job, ends, timestamps
 from streams.kafka.settings import KafkaSettings
 
-TICK_S = 0.001
-LINGER_MS = 1
+ROOT = Path(__file__).parents[2]
 SILENCE_S = 15.0
-"""Without a decision for so long the rest counts as lost."""
-READ_MOST = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +62,13 @@ class Heard:
 
     latency_ms: NDArray[np.float64]
     sent: int
-    decisions: int
+
+    @property
+    def decisions(self) -> int:
+        return len(self.latency_ms)
 
     def percentile(self, q: float) -> float:
-        return float(np.percentile(self.latency_ms, q)) if len(self.latency_ms) else float("nan")
-
-
-class _Id(msgspec.Struct, frozen=True):
-    tx_id: str
+        return float(np.percentile(self.latency_ms, q)) if self.decisions else float("nan")
 
 
 def records(samples: Sequence[dict[str, object]], load: Load, key: str) -> list[tuple[bytes, bytes]]:
@@ -92,7 +88,7 @@ def offer(
     messages: list[tuple[bytes, bytes]],
     meanwhile: Callable[[], None] = lambda: None,
 ) -> Heard:
-    """Send a load, do something meanwhile, and say when each decision came.
+    """Send a load, do something meanwhile, and say how long each decision took.
 
     Args:
         kafka: of the cluster.
@@ -101,70 +97,41 @@ def offer(
         messages: of `records`.
         meanwhile: called once the load has begun; returns before its end or after.
     """
-    spawn = get_context("spawn")
-    ears, mouth = spawn.Pipe(), spawn.Pipe()
-    reader = spawn.Process(target=_read, args=(kafka, topics[1], load.count, ears[1]), daemon=True)
-    sender = spawn.Process(target=_send, args=(kafka, topics[0], load.rate, mouth[1]), daemon=True)
-    reader.start()
-    sender.start()
-    mouth[0].send(messages)
-    assert ears[0].recv() == "ready"
-    assert mouth[0].recv() == "ready"
-    mouth[0].send("go")
-    meanwhile()
-    arrived = ears[0].recv()
-    reader.join()
-    sender.join()
-    sent = _timestamps(kafka, topics[0], load.name)
-    latency = [at - sent[tx] for tx, at in arrived if tx in sent]
-    return Heard(np.array(latency), load.count, len(latency))
+    before = ends(kafka, topics[0])
+    with TemporaryDirectory() as folder:
+        sends, arrivals = Path(folder) / "messages", Path(folder) / "arrivals"
+        sends.write_bytes(msgspec.msgpack.encode(messages))
+        job = Job(
+            kafka=kafka,
+            topic=topics[1],
+            rate=load.rate,
+            count=load.count,
+            messages=str(sends),
+            arrivals=str(arrivals),
+            silence_s=SILENCE_S,
+        )
+        clients = [
+            _client("read", job, Path(folder)),
+            _client("send", msgspec.structs.replace(job, topic=topics[0]), Path(folder)),
+        ]
+        for client in clients:
+            assert client.stdin is not None
+            client.stdin.write("go\n")
+            client.stdin.flush()
+        meanwhile()
+        for client in clients:
+            client.wait()
+        arrived = msgspec.msgpack.decode(arrivals.read_bytes(), type=list[tuple[str, float]])
+    written = timestamps(kafka, before)
+    return Heard(np.array([at - written[tx] for tx, at in arrived if tx in written]), load.count)
 
 
-def _send(kafka: KafkaSettings, topic: str, rate: int, pipe: Connection) -> None:
-    producer = Producer(client_config(kafka) | {"linger.ms": LINGER_MS, "queue.buffering.max.messages": 1_000_000})
-    producer.list_topics(topic, timeout=30)
-    messages = pipe.recv()
-    pipe.send("ready")
-    pipe.recv()
-    begin, sent = time.monotonic(), 0
-    while sent < len(messages):
-        due = min(len(messages), int((time.monotonic() - begin) * rate) + 1)
-        for key, value in messages[sent:due]:
-            producer.produce(topic, value, key)
-        sent = due
-        producer.poll(0)
-        time.sleep(TICK_S)
-    producer.flush(30)
-
-
-def _read(kafka: KafkaSettings, topic: str, count: int, pipe: Connection) -> None:
-    source = ConfluentSource(kafka, "rlfa-latency-reader")
-    source.assign({(topic, p): source.retained((topic, p))[1] for p in source.partitions(topic)})
-    source.consume(1, 1.0)
-    pipe.send("ready")
-    batches, seen, last = [], 0, time.monotonic()
-    while seen < count and time.monotonic() - last < SILENCE_S:
-        found = source.consume(READ_MOST, 0.05)
-        if found:
-            last = time.monotonic()
-            batches.append((time.time_ns() / 1e6, found))
-            seen += len(found)
-    decoder = msgspec.json.Decoder(_Id)
-    pipe.send([(decoder.decode(r.value or b"{}").tx_id, at) for at, found in batches for r in found])
-    source.close()
-
-
-def _timestamps(kafka: KafkaSettings, topic: str, name: str) -> dict[str, int]:
-    """When the broker says that each transaction of a load was written, ms UTC."""
-    decoder, prefix = msgspec.json.Decoder(_Id), name + "-"
-    source = ConfluentSource(kafka, "rlfa-latency-timestamps")
-    found: dict[str, int] = {}
-    source.assign({(topic, p): source.retained((topic, p))[0] for p in source.partitions(topic)})
-    ends = {(topic, p): source.retained((topic, p))[1] for p in source.partitions(topic)}
-    while any(source.positions()[place] < end for place, end in ends.items()):
-        for r in source.consume(READ_MOST, 1.0):
-            tx = decoder.decode(r.value or b"{}").tx_id
-            if tx.startswith(prefix):
-                found[tx] = r.timestamp
-    source.close()
-    return found
+def _client(does: str, job: Job, folder: Path) -> subprocess.Popen[str]:
+    """A client that is ready to begin."""
+    path = folder / f"{does}.json"
+    path.write_bytes(msgspec.json.encode(job))
+    command = [sys.executable, "-m", "benchmarks.serving.client", does, str(path)]
+    client = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert client.stdout is not None
+    assert client.stdout.readline() == "ready\n"
+    return client
