@@ -29,7 +29,10 @@ from rlfa.lineup.slots import AgentId, Epoch
 from rlfa.outcomes import log
 from rlfa.trainers.orders import Order, fulfil
 
-MODES = ("exactly-once", "at-least-once")
+MODES: dict[str, dict[str, object]] = {
+    "exactly-once": {"delivery": "exactly-once"},
+    "at-least-once": {"delivery": "at-least-once", "commit_interval_ms": 100},
+}
 BESIDE_RATE = 1_000
 WARM_UP_S = 5.0
 SWAP_EVERY_S = 2.0
@@ -130,7 +133,7 @@ def main() -> None:
 
 def _measure(report: Report, begun: Trained, servers: str, mode: str) -> None:
     args = report.args
-    with begun.started(f"{mode}-alone", servers, {"delivery": mode}) as (service, running):
+    with begun.started(f"{mode}-alone", servers, MODES[mode]) as (service, running):
         stream = Stream(begun, service, begun.begins_at)
         stream.offer(BESIDE_RATE, WARM_UP_S)
         for rate in args.rates:
@@ -149,7 +152,7 @@ def _measure(report: Report, begun: Trained, servers: str, mode: str) -> None:
             report, mode, BESIDE_RATE, "outcome log of a day",
             stream.offer(BESIDE_RATE, args.seconds, jumps_ms=((0.25, days),)),
         )  # fmt: skip
-    lanes = {"delivery": mode, "snapshot_every_s": SNAPSHOT_EVERY_S}
+    lanes = MODES[mode] | {"snapshot_every_s": SNAPSHOT_EVERY_S}
     with begun.started(f"{mode}-snapshots", servers, lanes) as (service, _):
         stream = Stream(begun, service, begun.begins_at)
         stream.offer(BESIDE_RATE, WARM_UP_S)

@@ -74,6 +74,8 @@ class LaneSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     """Seconds between snapshots of the feature state."""
     labels_waiting_max: Annotated[int, Meta(ge=1, le=100_000_000)] = 1_000_000
     """Labels held until event time reaches them; above it a lane stops reading labels for a while."""
+    labels_waiting_mib: Annotated[int, Meta(ge=1, le=1_048_576)] = 1024
+    """The same bound in memory, in MiB; the lower of both holds."""
     threads: Annotated[int, Meta(ge=1, le=256)] = 1
     """Threads for scoring in each lane."""
     shards: Annotated[int, Meta(ge=0, le=1024)] = 0

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Sequence
 
 import msgspec
+import pyarrow as pa
 import ray
 from ray.actor import ActorHandle
 from ray.exceptions import GetTimeoutError, RayActorError
@@ -34,6 +35,7 @@ from streams.errors import StreamsError
 POLL_S = 0.1
 RETRY_S = 1.0
 LANE_WAIT_S = 2.0
+NICENESS = 5  # behind everything that decides, before trainings
 
 
 class ManagerStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +57,8 @@ class ManagerActor:
 
     def __init__(self, service: Service, lanes: tuple[str, ...]) -> None:
         configure_logs(service.settings.log_level)
+        os.nice(NICENESS)
+        pa.set_cpu_count(1)  # the outcome log's files: lanes have the cores
         self._service = service
         self._lanes: list[ActorHandle] = [ray.get_actor(name) for name in lanes]
         self._office = _office(service)

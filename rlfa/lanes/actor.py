@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 import time
@@ -130,6 +131,7 @@ class LaneActor:
         )
         try:
             session.recover(self._alive)
+            _spare_the_collector()
             self._session = session
             turns(session, stopped=self._stop.is_set, between=self._between(session))
             session.snapshot()
@@ -205,6 +207,13 @@ def _host(
     if remote is None:
         return inline
     return SplitHost(inline, RemoteHostClient(remote, service.settings.hosts.wait_s, called))
+
+
+def _spare_the_collector() -> None:
+    """What there is now stays: neither it nor labels that wait for days are worth a walk in the middle of a turn."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 100)
 
 
 def _load(host: Host, service: Service, plan: Plan, current: Plan) -> None:

@@ -20,6 +20,7 @@ import numpy as np
 
 from rlfa.config import Service
 from rlfa.hosts.scoring import AgentRef, Host
+from rlfa.lanes.label_reader import LabelReader
 from rlfa.lanes.pace import TurnCost, batch_limit, waits_s
 from rlfa.lanes.recovery import RecoveryError, TopicPartition, route
 from rlfa.lanes.step import Absorbed, Intake, columns_of, decide
@@ -41,7 +42,7 @@ from streams.kafka.source import Record, Source
 REPLAY_BATCH = 10_000
 REPLAY_POLL_S = 0.5
 REPLAY_SILENCE_S = 60.0
-LABEL_BATCH = 10_000
+MIB = 2**20
 
 
 class LaneStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,9 +112,11 @@ class Session:
     """Of the user's rules; their declines are counted again by `recover`."""
     _cost: TurnCost = field(default_factory=TurnCost)
     _limit: int = field(init=False)
+    _label_reader: LabelReader = field(init=False)
 
     def __post_init__(self) -> None:
         self._limit = self.service.settings.lanes.batch_max
+        self._label_reader = LabelReader(self.clients.labels, time.monotonic())
 
     def recover(self, alive: Callable[[], None]) -> None:
         """Bring the feature state to the committed offsets, without emitting anything.
@@ -251,9 +254,10 @@ class Session:
         time.sleep(waits_s(since_last_s=took, interval_s=interval_s, delivery=settings.delivery))
 
     def _poll_labels(self) -> list[Record]:
-        if len(self.intake.queue) >= self.service.settings.lanes.labels_waiting_max:
+        queue, settings = self.intake.queue, self.service.settings.lanes
+        if len(queue) >= settings.labels_waiting_max or queue.bytes >= settings.labels_waiting_mib * MIB:
             return []  # event time has to catch up first
-        return self.clients.labels.consume(LABEL_BATCH, 0.0)
+        return self._label_reader.poll(time.monotonic())
 
     def _decide(self, absorbed: Absorbed, batch: BatchLog) -> list[Message]:
         tx = absorbed.transactions

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from streams.codec import Labels
 from streams.kafka.source import Record
 
+OVERHEAD_BYTES = 600  # of a label and its record as Python objects, beside the record's own bytes
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Waiting:
@@ -20,6 +22,11 @@ class Waiting:
     tx_hash: int = field(compare=False)
     is_fraud: bool = field(compare=False)
     record: Record = field(compare=False)
+
+    @property
+    def bytes(self) -> int:
+        """Of memory, about."""
+        return OVERHEAD_BYTES + len(self.record.value or b"") + len(self.record.key or b"")
 
 
 @dataclass(slots=True)
@@ -37,6 +44,8 @@ class LabelQueue:
     patience_ms: int
     _heap: list[Waiting] = field(default_factory=list)
     _unmatched: list[Waiting] = field(default_factory=list)
+    bytes: int = 0
+    """Of memory that waiting labels take, about."""
 
     def __len__(self) -> int:
         return len(self._heap) + len(self._unmatched)
@@ -46,7 +55,9 @@ class LabelQueue:
         columns = (labels.event_time.tolist(), labels.partition.tolist(), labels.offset.tolist())
         facts = (labels.tx_hash.tolist(), labels.is_fraud.tolist(), records)
         for event_time, partition, offset, tx_hash, is_fraud, record in zip(*columns, *facts, strict=True):
-            heapq.heappush(self._heap, Waiting(event_time, partition, offset, tx_hash, is_fraud, record))
+            label = Waiting(event_time, partition, offset, tx_hash, is_fraud, record)
+            heapq.heappush(self._heap, label)
+            self.bytes += label.bytes
 
     def due(self, watermarks: Mapping[int, int]) -> list[Waiting]:
         """Take out every label that event time has reached, in event-time order."""
@@ -59,6 +70,7 @@ class LabelQueue:
             (due if reached else later).append(label)
         for label in later:
             heapq.heappush(self._heap, label)
+        self.bytes -= sum(label.bytes for label in due)
         return sorted(due)
 
     def unmatched(self, labels: list[Waiting], watermarks: Mapping[int, int]) -> list[Waiting]:
@@ -67,12 +79,13 @@ class LabelQueue:
         for label in labels:
             too_long = label.event_time + self.patience_ms < watermarks.get(label.partition, -1)
             (given_up if too_long else self._unmatched).append(label)
+            self.bytes += 0 if too_long else label.bytes
         return given_up
 
     def drained(self) -> list[Waiting]:
         """Take out every label, in event-time order."""
         everything = sorted((*self._heap, *self._unmatched))
-        self._heap, self._unmatched = [], []
+        self._heap, self._unmatched, self.bytes = [], [], 0
         return everything
 
     def first_offsets(self) -> dict[int, int]:

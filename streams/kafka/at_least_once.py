@@ -10,9 +10,11 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer, Topic
 
 from streams.errors import UnknownOutcomeError
 from streams.kafka import sink
-from streams.kafka.confluent import QUEUE_MESSAGES_MAX, ConfluentSource, answered, client_config
+from streams.kafka.confluent import QUEUE_MESSAGES_MAX, ConfluentSource, answered, client_config, produce_all
 from streams.kafka.settings import KafkaSettings
 from streams.kafka.source import Place, Source
+
+PATIENCE_S = 1.0  # that a commit may come later, rather than that a lane waits for the broker
 
 
 class AtLeastOnceSink:
@@ -20,7 +22,8 @@ class AtLeastOnceSink:
 
     Args:
         settings: of the cluster.
-        commit_interval_s: between commits of input offsets; so much is decided again after a crash.
+        commit_interval_s: between commits of input offsets; so much, and `PATIENCE_S` at most, is decided again after a
+            crash.
         commit_timeout_s: after which a delivery counts as of unknown outcome.
 
     Raises:
@@ -41,6 +44,7 @@ class AtLeastOnceSink:
                 "linger.ms": 0,
                 "message.max.bytes": settings.record_bytes_max,
                 "queue.buffering.max.messages": QUEUE_MESSAGES_MAX,
+                "queue.buffering.max.kbytes": settings.producer_queue_mib * 1024,
                 "delivery.timeout.ms": int(commit_timeout_s * 1000),
                 "delivery.report.only.error": True,
                 "on_delivery": self._report,
@@ -65,8 +69,10 @@ class AtLeastOnceSink:
         """
         self.settle(source, wait=False)
         lap("commit")
-        for message in messages:
-            self._produce(message)
+        try:
+            produce_all(self.producer, messages, self._timeout_s)
+        except (KafkaException, BufferError) as error:
+            raise UnknownOutcomeError(f"delivery: {error}") from error
         self._taken.update(offsets)
         self.producer.poll(0)
         lap("produce")
@@ -78,11 +84,13 @@ class AtLeastOnceSink:
             UnknownOutcomeError: a message was not taken, or no answer came in time.
         """
         assert isinstance(source, ConfluentSource)
-        is_due = wait or time.monotonic() - self._committed_at >= self._interval_s
+        since = time.monotonic() - self._committed_at
+        is_due, is_overdue = wait or since >= self._interval_s, wait or since >= self._interval_s + PATIENCE_S
         self.producer.poll(0)
-        if is_due and self._taken and len(self.producer):
-            self.producer.flush(self._timeout_s)
-        if self._failed or (is_due and len(self.producer)):
+        left = len(self.producer)
+        if is_overdue and self._taken and left:  # between two batches the buffer is empty by itself, mostly
+            left = self.producer.flush(self._timeout_s)
+        if self._failed or (is_overdue and left):
             raise UnknownOutcomeError(f"delivery: {self._failed[0].str() if self._failed else 'no answer in time'}")
         if not len(self.producer):
             self._confirmed.update(self._taken)
@@ -104,20 +112,6 @@ class AtLeastOnceSink:
             raise UnknownOutcomeError(f"commit: {error}") from error
         self._confirmed.clear()
         self._committed_at = time.monotonic()
-
-    def _produce(self, message: sink.Message) -> None:
-        deadline = time.monotonic() + self._timeout_s
-        while True:
-            try:
-                self.producer.produce(message.topic, message.value, message.key)
-            except BufferError as error:
-                if time.monotonic() > deadline:
-                    raise UnknownOutcomeError(f"delivery: {error}") from error
-                self.producer.poll(0.05)
-            except KafkaException as error:
-                raise UnknownOutcomeError(f"delivery: {error}") from error
-            else:
-                return
 
     def _report(self, error: KafkaError | None, _message: Message) -> None:
         if error is not None:

@@ -17,6 +17,7 @@ from streams.kafka.source import Place, Record, Source
 T = TypeVar("T")
 QUEUE_MESSAGES_MAX = 1_000_000
 RECEIVE_BYTES_MAX = 2_000_000_000
+FULL_WAIT_S = 0.01
 NO_OFFSET = 0  # confluent marks "none" with negative numbers
 
 
@@ -70,6 +71,7 @@ class ConfluentSource:
                 # The embedded broker answers with all that a partition has, whatever size was asked for.
                 "receive.message.max.bytes": RECEIVE_BYTES_MAX,
                 "queued.min.messages": 20_000,
+                "queued.max.messages.kbytes": settings.consumer_queue_mib * 1024,
                 "error_cb": self._problems.append,
             }
         )
@@ -139,6 +141,14 @@ class ConfluentSource:
             records.append(record)
         return records
 
+    def pause(self) -> None:
+        """Ask the broker for nothing until `resume`."""
+        self.consumer.pause([TopicPartition(*place) for place in self._assigned])
+
+    def resume(self) -> None:
+        """Go on where `pause` stopped."""
+        self.consumer.resume([TopicPartition(*place) for place in self._assigned])
+
     def positions(self) -> dict[Place, int]:
         """The next offset to be read of each assigned partition."""
         return dict(self._assigned)
@@ -187,6 +197,7 @@ class ConfluentTransactionalSink:
                 "linger.ms": 0,
                 "message.max.bytes": settings.record_bytes_max,
                 "queue.buffering.max.messages": QUEUE_MESSAGES_MAX,
+                "queue.buffering.max.kbytes": settings.producer_queue_mib * 1024,
                 "delivery.timeout.ms": int(min(commit_timeout_s, settings.transaction_timeout_s) * 1000),
                 "error_cb": problems.append,
             }
@@ -196,7 +207,7 @@ class ConfluentTransactionalSink:
     def commit(
         self, messages: Sequence[Message], offsets: Mapping[Place, int], source: Source, lap: Lap = bool
     ) -> None:
-        """One Kafka transaction; see `TransactionalSink`.
+        """One Kafka transaction; see `Sink`.
 
         Raises:
             UnknownOutcomeError: no answer in time, or the broker aborted: make every client anew.
@@ -205,8 +216,7 @@ class ConfluentTransactionalSink:
         places = [TopicPartition(t, p, offset) for (t, p), offset in offsets.items()]
         try:
             self.producer.begin_transaction()
-            for message in messages:
-                self.producer.produce(message.topic, message.value, message.key)
+            produce_all(self.producer, messages, self._timeout_s)
             lap("produce")
             self.producer.send_offsets_to_transaction(
                 places, source.consumer.consumer_group_metadata(), self._timeout_s
@@ -224,6 +234,25 @@ class ConfluentTransactionalSink:
         with suppress(KafkaException):  # a fenced producer has nothing left to give up
             self.producer.purge()
             self.producer.flush(0)
+
+
+def produce_all(producer: Producer, messages: Sequence[Message], timeout_s: float) -> None:
+    """Hand messages over; while the client's buffer is full, wait for the broker to take some.
+
+    Raises:
+        BufferError: it stays full.
+        KafkaException: a message can't be taken.
+    """
+    deadline = time.monotonic() + timeout_s
+    for topic, key, value in messages:
+        while True:
+            try:
+                producer.produce(topic, value, key)
+                break
+            except BufferError:
+                if time.monotonic() > deadline:
+                    raise
+                producer.poll(FULL_WAIT_S)
 
 
 def answered(

@@ -105,6 +105,14 @@ class PythonSource:
             for m in messages
         ]
 
+    def pause(self) -> None:
+        """Ask the broker for nothing until `resume`."""
+        self.consumer.pause(*self.consumer.assignment())
+
+    def resume(self) -> None:
+        """Go on where `pause` stopped."""
+        self.consumer.resume(*self.consumer.assignment())
+
     def positions(self) -> dict[Place, int]:
         """The next offset to be read of each assigned partition."""
         return {(p.topic, p.partition): self.consumer.position(p) for p in self.consumer.assignment()}
@@ -147,7 +155,7 @@ class PythonTransactionalSink:
     def commit(
         self, messages: Sequence[Message], offsets: Mapping[Place, int], source: Source, lap: Lap = bool
     ) -> None:
-        """One Kafka transaction; see `TransactionalSink`.
+        """One Kafka transaction; see `Sink`.
 
         Raises:
             UnknownOutcomeError: no answer in time, or the broker aborted: make every client anew.

@@ -39,6 +39,10 @@ class KafkaSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     """How long one question to the broker may take."""
     record_bytes_max: Annotated[int, Meta(ge=1024, le=100_000_000)] = 4_194_304
     """Largest record that is fetched."""
+    consumer_queue_mib: Annotated[int, Meta(ge=1, le=2048)] = 64
+    """Records that a client fetches ahead of what it reads, in MiB; one fetch more may come on top."""
+    producer_queue_mib: Annotated[int, Meta(ge=1, le=2048)] = 64
+    """Records that a client holds until the broker has taken them, in MiB; above it the writer waits."""
     transaction_timeout_s: Annotated[float, Meta(gt=1, le=900)] = 30.0
     """After so long the broker aborts a transaction of a producer that died; readers of its partitions wait for it."""
 

@@ -42,6 +42,14 @@ class Source(Protocol):
         """At most so many records; waits at most so long for the first."""
         ...
 
+    def pause(self) -> None:
+        """Ask the broker for nothing until `resume`."""
+        ...
+
+    def resume(self) -> None:
+        """Go on where `pause` stopped."""
+        ...
+
     def positions(self) -> dict[Place, int]:
         """The next offset to be read of each assigned partition."""
         ...

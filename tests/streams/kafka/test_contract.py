@@ -171,6 +171,32 @@ def test_what_an_unfinished_transaction_wrote_is_never_seen(
     source.close()
 
 
+def test_a_paused_source_gives_nothing_and_then_goes_on_where_it_was(
+    broker: tuple[str, KafkaSettings], clients: tuple[Callable[..., Source], Callable[..., Sink]], topic: str
+) -> None:
+    publish(broker[1], topic, 20)
+    source = clients[0](broker[1], "g")
+    source.assign({(topic, 1): 0})
+    assert len(read(source, 10)) == 10
+    source.pause()
+    publish(broker[1], topic, 20, first=20)
+    assert source.consume(10, 0.3) == []
+    source.resume()
+    assert [r.offset for r in read(source, 10)] == list(range(10, 20))
+    source.close()
+
+
+def test_a_full_buffer_is_waited_for(noida: EmbeddedBroker, topic: str) -> None:
+    settings = KafkaSettings(bootstrap_servers=noida.bootstrap_servers, producer_queue_mib=1)
+    Admin(settings).create([TopicInfo(f"{topic}-out", 1, 1)])
+    source, sink = ConfluentSource(settings, "g"), ConfluentTransactionalSink(settings, f"id-{topic}", WAIT_S)
+    sink.commit([Message(f"{topic}-out", b"k", bytes(100_000)) for _ in range(40)], {(topic, 0): 1}, source)
+    source.assign({(f"{topic}-out", 0): 0})
+    assert len(read(source, 40)) == 40
+    sink.close()
+    source.close()
+
+
 def test_at_least_once_offsets_follow_the_messages_that_the_broker_has(
     broker: tuple[str, KafkaSettings], topic: str
 ) -> None:
