@@ -13,6 +13,7 @@ The folders, in the order in which a transaction meets them and then its label:
 - `metrics`: what each of them counts, and the endpoint that shows it.
 - `store`: the ledger and everything else that is kept in SQL.
 - `backtest`: all of it over a history of columns, without a broker.
+- `stress`: load on a running service, and what became of it.
 - `cli`: the `rlfa` command.
 """
 

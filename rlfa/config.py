@@ -19,7 +19,8 @@ from rlfa.free_agency.policies.registry import policy_of
 from rlfa.free_agency.rules import FreeAgencyRules
 from rlfa.hosts.sealed import SealRules
 from rlfa.lineup.segments import SegmentError, check, fields_of
-from rlfa.metrics.settings import MetricsSettings
+from rlfa.metrics.settings import MetricsSettings, TraceSettings
+from rlfa.metrics.traces import refuse_without_library
 from streams.kafka.settings import KafkaSettings
 from streams.spec import StreamSpec, load_spec
 
@@ -161,6 +162,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     topics: Topics = Topics()
     lanes: LaneSettings = LaneSettings()
     metrics: MetricsSettings = MetricsSettings()
+    traces: TraceSettings = TraceSettings()
     hosts: HostSettings = HostSettings()
     trainers: TrainerSettings = TrainerSettings()
     free_agency: FreeAgencyRules = FreeAgencyRules()
@@ -262,6 +264,7 @@ def load_service(path: Path) -> Service:
     root = path.resolve().parent
     service = Service(settings=settings, spec=load_spec(root / settings.stream), root=str(root))
     _refuse_unfit_database(settings, path)
+    refuse_without_library(settings.traces, str(path))
     policy_of(settings.free_agency)
     _refuse_deltas_of_nobody(settings, path)
     _refuse_unfit_slots(settings, path)

@@ -22,6 +22,7 @@ from rlfa.cli import (
     serve,
     simulate,
     spec,
+    stress,
     topics,
     train,
 )
@@ -41,6 +42,7 @@ app.command()(train.train)
 app.command()(simulate.simulate)
 app.command()(replay.replay)
 app.command()(backtest.backtest)
+app.command()(stress.stress)
 app.command()(broker.broker)
 app.add_typer(topics.app, name="topics")
 app.add_typer(by_hand.app, name="roster")

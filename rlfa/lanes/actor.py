@@ -26,6 +26,7 @@ from rlfa.lineup.slots import AgentId
 from rlfa.metrics.lane import HostCall, LaneMeter
 from rlfa.metrics.process import process_report
 from rlfa.metrics.reports import LaneReport
+from rlfa.metrics.traces import tracer_of
 from rlfa.outcomes.journal import Journal
 from rlfa.shards.actor import ActorPort
 from rlfa.shards.windows import ShardError, SharedWindows
@@ -56,6 +57,8 @@ class LaneActor:
         self._service, self._lane = service, lane
         self._shards = shards
         self._meter = LaneMeter()
+        names = service.settings
+        self._tracer = tracer_of(names.traces, names.name, lane, names.topics.transactions)
         self._host = _host(service, self._intake().feature_names, remote, self._meter.asked)
         self._plans: SimpleQueue[Plan] = SimpleQueue()
         self._plan = read_plan(service.lineup_file)
@@ -80,6 +83,8 @@ class LaneActor:
                 self._meter.reconnects[type(error).__name__] += 1
                 logger().warning("lane_reconnects", lane=self._lane, error=str(error))
                 self._stop.wait(RECONNECT_S)
+        if self._tracer:
+            self._tracer.close()
 
     def stop(self) -> None:
         """Finish the turn in hand, write a snapshot, and let `run` return."""
@@ -117,7 +122,7 @@ class LaneActor:
 
     def _live(self) -> None:
         self._alive()
-        clients = connect(self._service, self._lane)
+        clients = connect(self._service, self._lane, self._tracer)
         session = Session(
             service=self._service,
             lane=self._lane,
@@ -128,10 +133,13 @@ class LaneActor:
             clients=clients,
             wall_ms=lambda: time.time_ns() // 1_000_000,
             meter=self._meter,
+            tracer=self._tracer,
         )
         try:
             session.recover(self._alive)
             _spare_the_collector()
+            if self._tracer:
+                self._tracer.contexts.clear()  # of what was only replayed
             self._session = session
             turns(session, stopped=self._stop.is_set, between=self._between(session))
             session.snapshot()

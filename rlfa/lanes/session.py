@@ -30,6 +30,7 @@ from rlfa.lineup.segments import fields_of
 from rlfa.lineup.slots import EventTime, Lineup, day_of
 from rlfa.metrics.batches import BatchLog, sent_because
 from rlfa.metrics.lane import LaneMeter
+from rlfa.metrics.traces import BatchTracer
 from rlfa.outcomes.journal import Journal
 from rlfa.outcomes.raised import alerts_raised, declined_by_rules
 from rlfa.rules.deciding import RuleBook, Ruled, Used
@@ -92,6 +93,7 @@ class Session:
         clients: fresh: their producers' `init` has fenced every older one before the committed offsets are read.
         wall_ms: wall clock, ms UTC.
         meter: counts what the lane does, over all its sessions.
+        tracer: makes a span of each batch, where that is wanted.
     """
 
     service: Service
@@ -103,6 +105,7 @@ class Session:
     clients: Clients
     wall_ms: Callable[[], int]
     meter: LaneMeter = field(default_factory=LaneMeter)
+    tracer: BatchTracer | None = None
     decided: int = 0
     dead: Counter[str] = field(default_factory=Counter)
     positions: dict[TopicPartition, int] = field(default_factory=dict)
@@ -175,6 +178,8 @@ class Session:
             producer.settle(self.clients.transactions, wait=False)
             return 0
         batch("consume")
+        if self.tracer:
+            self.tracer.begin(batch)
         absorbed = self.intake.absorb(records, labels, batch)
         messages = [*self._decide(absorbed, batch), *self._dead_letters(absorbed)]
         batch("encode")
@@ -186,6 +191,8 @@ class Session:
         self.positions.update(offsets)
         because = sent_because(len(records), self._limit, settings.batch_max)
         self.meter.committed(batch, records, len(labels), absorbed.dead, because=because, now=self.wall_ms())
+        if self.tracer:
+            self.tracer.end(batch, len(records))
         self.decided += len(absorbed.transactions.tx_id)
         self.dead.update(letter.reason for letter in absorbed.dead)
         self._keep_pace(records, began)

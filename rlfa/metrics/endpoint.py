@@ -22,6 +22,7 @@ from rlfa.metrics.settings import MetricsSettings
 from rlfa.telemetry import logger
 
 REQUEST_S = 10.0  # a client that takes longer to send its request is hung up on
+CHECK_S = 0.1  # whether it shall end
 TEXT = "text/plain; charset=utf-8"
 
 
@@ -59,7 +60,7 @@ class Endpoint:
     @contextmanager
     def serving(self) -> Iterator[None]:
         """Answer for the time of the block."""
-        threading.Thread(target=self._server.serve_forever, name="endpoint", daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(CHECK_S,), name="endpoint", daemon=True).start()
         logger().info("metrics_served", url=f"{self.url}/metrics")
         try:
             yield

@@ -1,4 +1,4 @@
-"""How the service shows itself."""
+"""How the service shows itself: metrics and traces."""
 
 from __future__ import annotations
 
@@ -27,3 +27,14 @@ class MetricsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     """And while no partition of transactions has been behind for longer than this."""
     live_s: Annotated[float, Meta(gt=1, le=3600)] = 30.0
     """The service is live while its main loop was there within this time, and ready while it was looked at."""
+
+
+class TraceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """OpenTelemetry traces, extra `otel`: a span per batch, a child for each of its stages."""
+
+    enabled: bool = False
+    """Whether lanes make them."""
+    endpoint: str = ""
+    """OTLP over HTTP, e.g. `http://127.0.0.1:4318/v1/traces`; empty: OpenTelemetry's own environment variables."""
+    share: Annotated[float, Meta(ge=0, le=1)] = 1.0
+    """Of the batches that are traced, by chance."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
@@ -25,13 +25,20 @@ class AtLeastOnceSink:
         commit_interval_s: between commits of input offsets; so much, and `PATIENCE_S` at most, is decided again after a
             crash.
         commit_timeout_s: after which a delivery counts as of unknown outcome.
+        headers: that the messages of the next commit carry.
 
     Raises:
         BrokerError: no broker answers, or it refuses.
     """
 
-    def __init__(self, settings: KafkaSettings, commit_interval_s: float, commit_timeout_s: float) -> None:
-        self._interval_s, self._timeout_s = commit_interval_s, commit_timeout_s
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        commit_interval_s: float,
+        commit_timeout_s: float,
+        headers: Callable[[], sink.Headers] = list,
+    ) -> None:
+        self._interval_s, self._timeout_s, self._headers = commit_interval_s, commit_timeout_s, headers
         self._failed: list[KafkaError] = []
         self._taken: dict[Place, int] = {}  # handed over, not yet known to be confirmed
         self._confirmed: dict[Place, int] = {}  # waits for the next commit
@@ -70,7 +77,7 @@ class AtLeastOnceSink:
         self.settle(source, wait=False)
         lap("commit")
         try:
-            produce_all(self.producer, messages, self._timeout_s)
+            produce_all(self.producer, messages, self._timeout_s, self._headers())
         except (KafkaException, BufferError) as error:
             raise UnknownOutcomeError(f"delivery: {error}") from error
         self._taken.update(offsets)

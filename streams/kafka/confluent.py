@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, MutableSequence, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from streams.errors import BrokerError, UnknownOutcomeError
 from streams.kafka.settings import KafkaSettings
-from streams.kafka.sink import Lap, Message
+from streams.kafka.sink import Headers, Lap, Message
 from streams.kafka.source import Place, Record, Source
 
 T = TypeVar("T")
@@ -49,13 +50,14 @@ class ConfluentSource:
     Args:
         settings: of the cluster.
         group: whose committed offsets `committed` reads and transactions move.
+        contexts: takes the header `traceparent` of each record that has one.
 
     Raises:
         BrokerError: no broker answers within `connect_wait_s`, or it refuses.
     """
 
-    def __init__(self, settings: KafkaSettings, group: str) -> None:
-        self._settings = settings
+    def __init__(self, settings: KafkaSettings, group: str, contexts: MutableSequence[bytes] | None = None) -> None:
+        self._settings, self._contexts = settings, contexts
         self._problems: list[KafkaError] = []
         self.consumer = Consumer(
             {
@@ -139,6 +141,9 @@ class ConfluentSource:
             self._assigned[record.topic, record.partition] = record.offset + 1
             self._ends.pop((record.topic, record.partition), None)
             records.append(record)
+        if self._contexts is not None:
+            headers = [header for m in messages if not m.error() for header in m.headers() or ()]
+            self._contexts.extend(value for name, value in headers if name == "traceparent" and value)
         return records
 
     def pause(self) -> None:
@@ -179,13 +184,20 @@ class ConfluentTransactionalSink:
         settings: of the cluster.
         transactional_id: the same after a restart: making the new one fences the old.
         commit_timeout_s: after which a commit counts as of unknown outcome.
+        headers: that the messages of the next commit carry.
 
     Raises:
         BrokerError: no broker answers, or it refuses.
     """
 
-    def __init__(self, settings: KafkaSettings, transactional_id: str, commit_timeout_s: float) -> None:
-        self._timeout_s = commit_timeout_s
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        transactional_id: str,
+        commit_timeout_s: float,
+        headers: Callable[[], Headers] = list,
+    ) -> None:
+        self._timeout_s, self._headers = commit_timeout_s, headers
         problems: list[KafkaError] = []
         self.producer = Producer(
             {
@@ -216,7 +228,7 @@ class ConfluentTransactionalSink:
         places = [TopicPartition(t, p, offset) for (t, p), offset in offsets.items()]
         try:
             self.producer.begin_transaction()
-            produce_all(self.producer, messages, self._timeout_s)
+            produce_all(self.producer, messages, self._timeout_s, self._headers())
             lap("produce")
             self.producer.send_offsets_to_transaction(
                 places, source.consumer.consumer_group_metadata(), self._timeout_s
@@ -236,18 +248,25 @@ class ConfluentTransactionalSink:
             self.producer.flush(0)
 
 
-def produce_all(producer: Producer, messages: Sequence[Message], timeout_s: float) -> None:
+def produce_all(producer: Producer, messages: Sequence[Message], timeout_s: float, headers: Headers = ()) -> None:
     """Hand messages over; while the client's buffer is full, wait for the broker to take some.
+
+    Args:
+        producer: the client.
+        messages: to be written.
+        timeout_s: for all of them together.
+        headers: that each of them carries.
 
     Raises:
         BufferError: it stays full.
         KafkaException: a message can't be taken.
     """
     deadline = time.monotonic() + timeout_s
+    produce = partial(producer.produce, headers=headers) if headers else producer.produce
     for topic, key, value in messages:
         while True:
             try:
-                producer.produce(topic, value, key)
+                produce(topic, value, key)
                 break
             except BufferError:
                 if time.monotonic() > deadline:

@@ -9,6 +9,8 @@ from streams.kafka.source import Place, Source
 
 Lap = Callable[[str], object]  # told the name of a stage when it ends; `bool` takes it and does nothing
 
+Headers = Sequence[tuple[str, bytes]]
+
 
 class Message(NamedTuple):
     """A record to be written."""

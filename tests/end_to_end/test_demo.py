@@ -63,6 +63,7 @@ def test_it_counts_a_decision_for_each_transaction_and_leaves_nothing_running(de
             children = started_by(demo)
     text = "".join(lines)
     assert demo.wait() == 0, text
+    assert re.search(r"metrics: http://127.0.0.1:\d+/metrics", text)
     found = re.search(r"([\d,]+) transactions in, ([\d,]+) decisions out on\s+([\d,]+) different", text)
     assert found is not None, text
     assert len(set(found.groups())) == 1

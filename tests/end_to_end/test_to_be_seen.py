@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
+from typer.testing import CliRunner, Result
 
+from rlfa.cli import app
 from rlfa.lanes.clients import group_of
 from rlfa.metrics.series import SERIES
+from rlfa.stress.tally import Found
 from streams.kafka.embedded import EmbeddedBroker, free_port
 from streams.kafka.offsets import OffsetReader
 from tests.end_to_end.served import Served, serve
 from tests.end_to_end.services import HISTORY_DAYS, Bench, bench
+from tests.rlfa.metrics.collector import Collector, collecting
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "observe.md"
 READY = (200, "ok\n")
@@ -33,19 +40,22 @@ class Seen:
     bench: Bench
     served: Served
     published: int
+    collector: Collector
 
 
 @pytest.fixture(scope="module")
 def seen(noida: EmbeddedBroker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
     folder: Path = tmp_path_factory.mktemp("seen")
-    metrics = f"[metrics]\nport = {free_port()}\nevery_s = 0.2\n"
-    ready = bench(folder, noida.bootstrap_servers, "seen", partitions=2, lanes=metrics)
-    published = ready.publish(FIRST_DAY, FIRST_DAY + 1)
-    ready.send(ready.service.settings.topics.transactions, b"k", b"no JSON")
-    with serve(folder / "rlfa.toml") as served:
-        served.wait_until(lambda: served.answers("/readyz") == READY, "ready")
-        served.wait_until(lambda: served.total("rlfa_decisions_total") >= published, "decided")
-        yield Seen(ready, served, published)
+    with collecting() as collector:
+        metrics = f"[metrics]\nport = {free_port()}\nevery_s = 0.2\n"
+        traces = f'[traces]\nenabled = true\nendpoint = "{collector.url}"\n'
+        ready = bench(folder, noida.bootstrap_servers, "seen", partitions=2, lanes=metrics + traces)
+        published = ready.publish(FIRST_DAY, FIRST_DAY + 1)
+        ready.send(ready.service.settings.topics.transactions, b"k", b"no JSON")
+        with serve(folder / "rlfa.toml") as served:
+            served.wait_until(lambda: served.answers("/readyz") == READY, "ready")
+            served.wait_until(lambda: served.total("rlfa_decisions_total") >= published, "decided")
+            yield Seen(ready, served, published, collector)
 
 
 def test_every_series_is_served_and_has_samples_once_there_is_something_to_tell(seen: Seen) -> None:
@@ -94,10 +104,44 @@ def test_probes_answer_in_one_line_and_other_paths_are_refused(seen: Seen) -> No
     assert seen.served.get("/")[0] == 404
 
 
+def stress(seen: Seen, *options: str) -> Result:
+    begin = datetime.fromtimestamp(seen.bench.simulator.scenario.start_ms / 1000, UTC) + timedelta(days=FIRST_DAY + 1)
+    config = ["--config", str(seen.served.log.parent / "rlfa.toml"), "--event-time", f"{begin:%Y-%m-%dT%H:%M:%S}"]
+    return CliRunner().invoke(app, ["stress", *config, "--json", "--seconds", "0.5", *options])
+
+
+@pytest.mark.parametrize("shape", [("--rate", "200"), ("--in-flight", "20")])
+def test_stress_counts_a_decision_for_each_transaction_that_it_has_sent(seen: Seen, shape: tuple[str, str]) -> None:
+    done = stress(seen, "--test-service", "seen", *shape)
+    assert done.exit_code == 0, done.output
+    found = msgspec.json.decode(done.stdout, type=Found)
+    assert found.sent >= 20
+    assert (found.decided, found.lost, found.doubled, found.refused) == (found.sent, 0, 0, 0)
+    assert found.p50_ms is not None
+    assert found.p99_ms is not None
+    assert 0 < found.p50_ms <= found.p99_ms
+
+
+def test_stress_fails_past_a_limit_and_says_which(seen: Seen) -> None:
+    done = stress(seen, "--test-service", "seen", "--rate", "50", "--max-p99-ms", "0.001")
+    assert done.exit_code == 1
+    assert "p99_ms: found" in done.stderr
+
+
+def test_stress_sends_nothing_to_a_service_that_it_was_not_told_the_name_of(seen: Seen) -> None:
+    before = len(seen.bench.decided())
+    for name in ([], ["--test-service", "other"]):
+        done = stress(seen, "--rate", "50", *name)
+        assert done.exit_code == 2
+        assert "service decides about nothing real" in re.sub(r"[│\s]+", " ", done.stderr)
+    assert len(seen.bench.decided()) == before
+
+
 def test_sigterm_commits_what_is_in_hand_within_its_limit_and_a_restart_would_go_on_behind_it(seen: Seen) -> None:
     settings = seen.bench.service.settings
+    before = seen.served.total("rlfa_decisions_total")
     seen.bench.publish(FIRST_DAY + 1, FIRST_DAY + 4)
-    seen.served.wait_until(lambda: seen.served.total("rlfa_decisions_total") > seen.published, "in the middle")
+    seen.served.wait_until(lambda: seen.served.total("rlfa_decisions_total") > before, "in the middle")
     assert seen.served.terminate(settings.drain_s + 10) == 0, seen.served.log.read_text()
     decided = seen.bench.decided()
     assert set(decided.values()) == {1}
@@ -105,3 +149,10 @@ def test_sigterm_commits_what_is_in_hand_within_its_limit_and_a_restart_would_go
     committed = reader.look([settings.topics.transactions]).values()
     # Each committed input has its answer, a decision or a dead letter: nothing was taken without being seen through.
     assert sum(at.committed or 0 for at in committed) == len(decided) + len(seen.bench.dead())
+
+
+def test_every_committed_batch_was_traced_by_the_time_that_the_service_has_ended(seen: Seen) -> None:
+    names = Counter(seen.collector.names)
+    batches = names[f"process {seen.bench.service.settings.topics.transactions}"]
+    assert names["commit"] == batches
+    assert 1 < names["score"] <= batches  # a batch of labels alone is scored by nobody
