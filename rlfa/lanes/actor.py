@@ -146,6 +146,7 @@ class LaneActor:
         finally:
             self._alive()  # a client may hang in its last call as well
             self._session = None
+            session.writer.finish()  # the next session's would write to the same file
             session.journal.close()
             clients.close()
             self._turn_began = None
@@ -177,7 +178,7 @@ class LaneActor:
                 session.intake.shared.look()
                 looked = time.monotonic()
             if time.monotonic() - last >= every:
-                session.snapshot()
+                session.snapshot(beside=True)
                 last = time.monotonic()
 
         return between

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from rlfa.errors import RlfaError
+from streams.kafka.source import Record, Source
 
 TopicPartition = tuple[str, int]
+REPLAY_BATCH = 10_000
+REPLAY_POLL_S = 0.5
+REPLAY_SILENCE_S = 60.0
 
 
 class RecoveryError(RlfaError):
@@ -102,3 +107,24 @@ def _refuse_forgotten(place: TopicPartition, offset: int, end: int) -> None:
             "the broker that the state folder was made with (an embedded one forgets when it ends); "
             "or a new state folder",
         )
+
+
+def read_between(
+    source: Source, start: Mapping[TopicPartition, int], end: Mapping[TopicPartition, int]
+) -> Iterator[list[Record]]:
+    """Batches of the records from `start` up to, not including, `end`, all partitions together; some are empty.
+
+    Raises:
+        RecoveryError: the broker stops giving records that it said it had.
+    """
+    source.assign(start)
+    last = time.monotonic()
+    while any(source.positions()[place] < offset for place, offset in end.items()):
+        records = source.consume(REPLAY_BATCH, REPLAY_POLL_S)
+        yield [r for r in records if r.offset < end[r.topic, r.partition]]
+        if records:
+            last = time.monotonic()
+        elif time.monotonic() - last > REPLAY_SILENCE_S:
+            raise RecoveryError(
+                "replay", f"no record for {REPLAY_SILENCE_S:.0f} s", "records up to the committed offset"
+            )

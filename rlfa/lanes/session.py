@@ -10,8 +10,9 @@ from __future__ import annotations
 import time
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import cycle, repeat
 from pathlib import Path
 
@@ -22,7 +23,8 @@ from rlfa.config import Service
 from rlfa.hosts.scoring import AgentRef, Host
 from rlfa.lanes.label_reader import LabelReader
 from rlfa.lanes.pace import TurnCost, batch_limit, waits_s
-from rlfa.lanes.recovery import RecoveryError, TopicPartition, route
+from rlfa.lanes.recovery import RecoveryError, TopicPartition, read_between, route
+from rlfa.lanes.snapshots import SnapshotWriter
 from rlfa.lanes.step import Absorbed, Intake, columns_of, decide
 from rlfa.lineup.budget import Ration, Share
 from rlfa.lineup.plan import Plan
@@ -40,9 +42,6 @@ from streams.features.snapshot import load_snapshot, read_offsets, save_snapshot
 from streams.kafka.sink import Message, Sink
 from streams.kafka.source import Record, Source
 
-REPLAY_BATCH = 10_000
-REPLAY_POLL_S = 0.5
-REPLAY_SILENCE_S = 60.0
 MIB = 2**20
 
 
@@ -116,6 +115,7 @@ class Session:
     _cost: TurnCost = field(default_factory=TurnCost)
     _limit: int = field(init=False)
     _label_reader: LabelReader = field(init=False)
+    writer: SnapshotWriter = field(default_factory=SnapshotWriter)
 
     def __post_init__(self) -> None:
         self._limit = self.service.settings.lanes.batch_max
@@ -142,13 +142,13 @@ class Session:
             **{place: self.clients.labels.retained(place) for place in labels},
         }
         found = route(snapshot=snapshot, committed=committed, retained=retained)
-        label_records = _read_between(self.clients.labels, _only(found.start, labels), _only(found.live, labels))
+        label_records = read_between(self.clients.labels, _only(found.start, labels), _only(found.live, labels))
         for records in label_records:
             alive()
             if records:
                 self.intake.absorb([], records)
         replayed = 0
-        for records in _read_between(self.clients.transactions, _only(found.start, tx), _only(found.live, tx)):
+        for records in read_between(self.clients.transactions, _only(found.start, tx), _only(found.live, tx)):
             alive()
             if records:
                 self.intake.absorb(records, [])
@@ -206,14 +206,20 @@ class Session:
         self.book = self._book(plan, self.book.share, self.book.used)
         logger().info("lineup_taken", lane=self.lane, epoch=plan.lineup.epoch)
 
-    def snapshot(self) -> None:
+    def snapshot(self, *, beside: bool = False) -> None:
         """Write the feature state with the offsets that it stands for, once all of these are committed.
+
+        With `beside` a child writes while the lane goes on, unless an earlier one is still at it.
 
         With shards it counts once their own snapshots hold as much: a lane never begins behind what a shard has lost.
 
         Raises:
             streams.errors.StreamsError: the broker doesn't confirm them: make the clients anew.
         """
+        if not beside:
+            self.writer.finish()
+        elif self.writer.is_busy:
+            return
         for producer in self.clients.producers:
             producer.settle(self.clients.transactions, wait=True)
         topic = self.service.settings.topics.labels
@@ -227,7 +233,8 @@ class Session:
                 path.replace(self.service.snapshot(self.lane))
             shared.note(offsets)
         marks = self.intake.watermarks.by_partition
-        save_snapshot(path, self.intake.state, offsets=offsets, watermarks=marks)
+        save = partial(save_snapshot, path, self.intake.state, offsets=offsets, watermarks=marks)
+        self.writer.write(save) if beside else save()
 
     def status(self) -> LaneStatus:
         """Counts and event time, for the manager and for people."""
@@ -379,24 +386,3 @@ def _next_offsets(records: Sequence[Record]) -> dict[TopicPartition, int]:
 
 def _only(offsets: Mapping[TopicPartition, int], places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
     return {place: offsets[place] for place in places}
-
-
-def _read_between(
-    source: Source, start: Mapping[TopicPartition, int], end: Mapping[TopicPartition, int]
-) -> Iterator[list[Record]]:
-    """Batches of the records from `start` up to, not including, `end`, all partitions together; some are empty.
-
-    Raises:
-        RecoveryError: the broker stops giving records that it said it had.
-    """
-    source.assign(start)
-    last = time.monotonic()
-    while any(source.positions()[place] < offset for place, offset in end.items()):
-        records = source.consume(REPLAY_BATCH, REPLAY_POLL_S)
-        yield [r for r in records if r.offset < end[r.topic, r.partition]]
-        if records:
-            last = time.monotonic()
-        elif time.monotonic() - last > REPLAY_SILENCE_S:
-            raise RecoveryError(
-                "replay", f"no record for {REPLAY_SILENCE_S:.0f} s", "records up to the committed offset"
-            )
