@@ -143,7 +143,10 @@ class Committee(nn.Module):
 
     def forward(self, numbers: Tensor, rows: Tensor, boosted: Tensor | None = None) -> Tensor:
         """float32[n, q], int64[n, c] and the trees' float32[n, experts] to logits float32[n]."""
-        each = self.each(numbers, rows, boosted)
+        return self.joined(self.each(numbers, rows, boosted))
+
+    def joined(self, each: Tensor) -> Tensor:
+        """The members' own logits float32[n, members] to those of the committee, float32[n]."""
         if each.shape[1] == 1:
             return each[:, 0] + self.prior_shift
         positive = torch.logsumexp(nn.functional.logsigmoid(each), dim=1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from agents.attribution import shapley
 from agents.calibration import Calibration
+from agents.compiled import CompiledCommittee
 from agents.data_card import DataCard
 from agents.forest import Forest
 from agents.genome import Genome
@@ -19,7 +20,7 @@ from agents.mixture import Committee
 from agents.rule_features import seen
 
 Features = NDArray[np.float32]  # [n, d], columns in the order of `feature_names`
-SCORE_ROWS = 4096  # at once: activations stay in the cache
+SCORE_ROWS = 512  # at once: activations stay in the cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,11 @@ class Agent:
     network: Committee
     calibration: Calibration
     forest: Forest | None = None
+    compiled: CompiledCommittee | None = field(init=False)
+    """What scores in the network's place, where it has such a form."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "compiled", CompiledCommittee.of(self.network, self.inputs.edges))
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -107,5 +113,8 @@ class Agent:
 
     def _raw(self, x: Features) -> NDArray[np.float32]:
         with torch.inference_mode():
-            logits: NDArray[np.float32] = self.network(*self.encoded(x)).numpy()
+            numbers, rows, boosted = self.encoded(x)
+            if self.compiled is not None:
+                return self.compiled.logits(numbers, rows)
+            logits: NDArray[np.float32] = self.network(numbers, rows, boosted).numpy()
         return logits

@@ -131,9 +131,9 @@ def _agent(parts: _Parts) -> Agent:
     forest = Forest.of(tensors)
     if forest is not None and not forest.fits(inputs):
         raise WeightsError(f"{path} trees", "splits that lead nowhere or look at no column", "those of grown trees")
-    if forest is not None:
-        forest.logits(inputs, np.zeros((1, len(inputs.median)), np.float32))  # compiled now, not within a batch
-    return Agent(path.parent.name, genome, card, inputs, network.eval(), calibration, forest)
+    agent = Agent(path.parent.name, genome, card, inputs, network.eval(), calibration, forest)
+    agent.logits(np.zeros((1, len(card.feature_names)), np.float32))  # its loops are compiled now, not within a batch
+    return agent
 
 
 def _graph_agent(parts: _Parts) -> GraphAgent:
