@@ -43,6 +43,7 @@ from streams.synthetic.messages import chunks
 ROOT = Path(__file__).parents[2]
 SPEC = ROOT / "rlfa" / "cli" / "demo_files" / "stream.toml"
 HISTORY_DAYS = 10
+STAGES = "where a microsecond of ours goes"
 LIMIT_S = 1800.0
 LEARNT_ROWS = 5_000  # by the forest, before the clock starts
 CONTESTANTS = {"pass-through": "pass_through", "ours": "lane", "Quix Streams": "quix", "kafka-python, River": "river"}
@@ -106,6 +107,8 @@ def main() -> None:
     ours = float(np.median([r.transactions / r.seconds for r in found["ours"][0]])) if "ours" in found else np.nan
     for name, (runs, decisions) in found.items():
         add_row(report, name, runs, decisions, ours)
+    if "ours" in found:
+        add_stages(report, found["ours"][0][-1])
     report.notes |= {"broker": args.broker, "history days": HISTORY_DAYS, "runs": args.runs}
     if not args.quix_python:
         report.notes["Quix Streams"] = "not measured: no --quix-python"
@@ -167,7 +170,7 @@ def measured(
     transactions = min(published, args.rival_transactions) if is_rival else published
     runs, decisions = [], []
     for run in range(1 if is_rival else args.runs):
-        job = prepared(name, run, service, transactions)
+        job = prepared(name, run, service, transactions, by_stage=run == args.runs - 1)
         python = args.quix_python if name == "Quix Streams" else sys.executable
         command = [python, "-m", f"benchmarks.throughput.{CONTESTANTS[name]}", f"{job.folder}/job.json"]
         done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True, timeout=LIMIT_S)
@@ -180,7 +183,7 @@ def measured(
     return runs, decisions
 
 
-def prepared(name: str, run: int, service: Service, transactions: int) -> Job:
+def prepared(name: str, run: int, service: Service, transactions: int, *, by_stage: bool) -> Job:
     """A job with a group, a topic and a folder of its own; ours with a copy of the trained state."""
     label = f"{CONTESTANTS[name].replace('_', '-')}-{run}"
     folder = Path(service.root) / label
@@ -208,6 +211,7 @@ def prepared(name: str, run: int, service: Service, transactions: int) -> Job:
         model=model,
         columns=columns,
         service=str(folder / "service.json"),
+        by_stage=by_stage,
     )
     (folder / "job.json").write_bytes(msgspec.json.encode(job))
     return job
@@ -247,6 +251,18 @@ def add_row(report: Report, name: str, runs: list[Measured], decisions: list[tup
             "decisions": ", ".join(sorted({f"{found} on {of}" for found, of in decisions})),
         },
     )
+
+
+def add_stages(report: Report, run: Measured) -> None:
+    """Where each microsecond of ours goes, in the last run; the agents' rows are parts of `score`."""
+    section = report.section(STAGES, ("stage", "microseconds a transaction", "share"))
+    whole = sum(seconds for stage, seconds in run.stages.items() if ":" not in stage)
+    for stage, seconds in run.stages.items():
+        section.row(
+            stage=stage,
+            **{"microseconds a transaction": seconds / run.transactions * 1e6, "share": seconds / whole},
+        )
+    report.notes["alerts with reasons in a run"] = run.alerts
 
 
 def add_claims(report: Report, ours: float, published: int) -> None:

@@ -28,6 +28,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """The features in the order in which that was trained."""
     service: str = ""
     """File of our settings."""
+    by_stage: bool = False
+    """Time each agent."""
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,7 +41,9 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     """Of this process and the children that it has waited for."""
     peak_mib: float
     stages: dict[str, float] = {}
-    """Seconds by stage, where the contestant was asked for them."""
+    """Seconds by stage, of ours."""
+    alerts: int = 0
+    """Of ours, each with its reasons."""
 
 
 class Meter:
