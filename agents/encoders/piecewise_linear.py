@@ -26,7 +26,7 @@ class PiecewiseLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """float32[n, q] to float32[n, q * bins + q]: the bins, and the number itself for what lies outside."""
-        filled = (x.unsqueeze(-1) - self.low).div_(self.width).clamp_(0.0, 1.0)
+        filled = (x.unsqueeze(-1) - self.low).div_(self.width).clamp(0.0, 1.0)
         return torch.cat([filled.flatten(1), x], dim=1)
 
     def features(self) -> Tensor:
