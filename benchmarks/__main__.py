@@ -4,9 +4,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-NOT_BENCHMARKS = {"__init__", "__main__", "harness", "tables", "handbook_data", "selective_data"}
+HERE = Path(__file__).parent
+NOT_BENCHMARKS = {"__main__", "tables"}
 
-names = sorted(p.stem for p in Path(__file__).parent.glob("*.py") if p.stem not in NOT_BENCHMARKS)
+modules = {p.stem for p in HERE.glob("*.py") if '__name__ == "__main__"' in p.read_text()}
+packages = {p.parent.name for p in HERE.glob("*/__main__.py")}
+names = sorted((modules | packages) - NOT_BENCHMARKS)
 failed = [
     n for n in names if subprocess.run([sys.executable, "-m", f"benchmarks.{n}", *sys.argv[1:]], check=False).returncode
 ]
