@@ -40,3 +40,5 @@ class DataCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """Scoring time per row in one thread, measured once by the service that stored the agent."""
     weights_bytes: int | None = None
     """Size of the weights' file, likewise."""
+    learns: bool = False
+    """Whether it learns row by row, as the service that stored the agent found it."""

@@ -47,7 +47,7 @@ def agent_from_river(
 
 
 def learned(folder: Path, checksum: str, cohort: Rows, to: Path, *, later: Rows | None = None) -> Brought:
-    """The next version: what the last one learned, and then a closed cohort.
+    """The next version: what the last one learned, and then a closed cohort; of more than a replay may have the newest.
 
     Args:
         folder: of the version so far.
@@ -57,7 +57,7 @@ def learned(folder: Path, checksum: str, cohort: Rows, to: Path, *, later: Rows 
         later: as in `agent_from_river`; without them the calibration stays.
 
     Raises:
-        BringError: rows of a time that it has learned already, other features, or too many rows.
+        BringError: rows of a time that it has learned already, or other features.
         WeightsError: the folder isn't such an agent.
     """
     last = load_scorer(folder, checksum)
@@ -67,13 +67,15 @@ def learned(folder: Path, checksum: str, cohort: Rows, to: Path, *, later: Rows 
         raise BringError("cohort features", f"{len(cohort.feature_names)} of them", "those that it has learned")
     if cohort.event_time.min() <= last.card.to_event_time:
         raise BringError("cohort event_time", int(cohort.event_time.min()), f"after {last.card.to_event_time}")
-    # The times of the rows before matter only as far as the card names the first and the last.
+    # The times of the rows before matter only for their order, and as far as the card names the first and the last.
     n = len(last.fraud)
     times = np.linspace(last.card.from_event_time, last.card.to_event_time, n).astype(np.int64)
+    times = np.concatenate([times, cohort.event_time])
+    newest = np.argsort(times, kind="stable")[-ROWS_MAX:]
     rows = Rows(
-        features=np.concatenate([last.features, cohort.features]),
-        fraud=np.concatenate([last.fraud, cohort.fraud]),
-        event_time=np.concatenate([times, cohort.event_time]),
+        features=np.concatenate([last.features, cohort.features])[newest],
+        fraud=np.concatenate([last.fraud, cohort.fraud])[newest],
+        event_time=times[newest],
         feature_names=last.feature_names,
     )
     kept = (last.calibration, last.card.calibration)

@@ -4,7 +4,7 @@
 `judge`, `FrontOffice`, `fulfil`); broker and Ray aren't needed, and one process does it.
 """
 
-from rlfa.backtest.engine import run
+from rlfa.backtest.engine import Signing, run
 from rlfa.backtest.played import Played
 
-__all__ = ["Played", "run"]
+__all__ = ["Played", "Signing", "run"]

@@ -9,20 +9,23 @@ whose lanes, manager and trainers have all caught up before the next transaction
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import ceil
 
 import msgspec
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
+from agents.data_card import DataCard
 from rlfa.backtest.days import OpenDays
 from rlfa.backtest.features import FeaturesAhead
 from rlfa.backtest.played import Played
 from rlfa.config import Service
 from rlfa.errors import RlfaError
 from rlfa.free_agency.front_office import FrontOffice, requests_of
+from rlfa.free_agency.manual import Command
 from rlfa.free_agency.state import Request
 from rlfa.hosts.scoring import InlineHost
 from rlfa.lanes.step import judge
@@ -35,8 +38,11 @@ from rlfa.lineup.voting import Rows
 from rlfa.outcomes import log
 from rlfa.rules.deciding import RuleBook
 from rlfa.rules.ruleset import NO_RULES, RuleSet
+from rlfa.store.agents import Agents, StoredAgent
+from rlfa.store.commands import Commands
 from rlfa.store.ledger import Ledger
 from rlfa.trainers.first_lineup import train_first_lineup
+from rlfa.trainers.lessons import learned_through, teach
 from rlfa.trainers.orders import fulfil
 from streams.codec import categorical_features
 from streams.history import FRAUD, History
@@ -53,6 +59,15 @@ class BacktestError(RlfaError):
 
     def __str__(self) -> str:
         return "{}: found {}, allowed: {}".format(*self.args)
+
+
+class Signing(msgspec.Struct, frozen=True, kw_only=True):
+    """An agent from outside for one of the slots."""
+
+    agent: StoredAgent
+    slot: SlotId
+    seated: bool = False
+    """It has the slot from the first day on, in place of the agent that history has trained; else it is tried."""
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,6 +111,7 @@ def run(
     first_day: Day | None = None,
     *,
     rules: RuleSet = NO_RULES,
+    signed: Sequence[Signing] = (),
     wall_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     progress: Callable[[Progress], None] = lambda _: None,
 ) -> Played:
@@ -106,11 +122,12 @@ def run(
         history: n rows in event-time order.
         first_day: on which play begins; the days before it train the first lineup. By default `first_day_of`.
         rules: of the user, that act around the lineup from the first day on.
+        signed: agents from outside that are there when play begins.
         wall_ms: wall clock for the ledger's `recorded_at`, ms UTC.
         progress: told after each day.
 
     Raises:
-        BacktestError: the state folder isn't fresh, or the history too short.
+        BacktestError: the state folder isn't fresh, the history too short, or an agent for no slot, or of later days.
         rlfa.trainers.training.TrainingError: nothing to train the first lineup on.
     """
     if service.lineup_file.exists():
@@ -120,6 +137,8 @@ def run(
         _teach(service, history, features, days, first, wall_ms, progress, rules)
         game = _Game(service, history, features, days, FrontOffice.open(service), wall_ms)
         try:
+            for each in signed:
+                game.sign(each, first)
             for begin, end, day in _days_from(history, first):
                 game.play_day(begin, end, day)
                 progress(Progress(stage="playing", rows=end, of_rows=len(history), day=day, epoch=game.epoch))
@@ -209,6 +228,27 @@ class _Game:
         """Of the lineup that plays."""
         return self.office.state.epoch
 
+    def sign(self, signing: Signing, first: Day) -> None:
+        """Put an agent into its slot, or the slot's pool, as a person does by hand."""
+        agent, slots = signing.agent, [slot.id for slot in self.office.state.slots]
+        if signing.slot not in slots:
+            raise BacktestError(f"slot of {agent.id}", repr(signing.slot), f"one of {', '.join(slots)}")
+        newest = learned_through(msgspec.json.decode(agent.card, type=DataCard))
+        if newest >= first:
+            raise BacktestError(
+                f"agent {agent.id}", f"rows of day {newest}", f"before {first}, the first that is played"
+            )
+        sign = Command(id=0, verb="sign", by=agent.added_by, why=agent.why, slot=signing.slot, agent=agent.id)
+        commands = [sign, replace(sign, verb="promote")] if signing.seated else [sign]
+        with self.office.store.transaction() as session:
+            Agents(session).add(agent)
+            for command in commands:
+                Commands(session).add(command, self.wall_ms())
+        now = EventTime(first * DAY_MS - 1)  # it plays the first day whole
+        while self.office.obey(now, self.wall_ms()):
+            self._teach(now)
+        self._take_lineup()
+
     def play_day(self, begin: int, end: int, day: Day) -> None:
         """Decide a day's rows; judge whatever closes meanwhile."""
         rows = self.features.taken(begin, end)
@@ -272,12 +312,19 @@ class _Game:
                 events = self.office.take(cohort, now, self.wall_ms())
                 for slot, request in requests_of(events):
                     self._train(slot, request, now)
+                self._teach(now)
         if self.office.state.lineup != before:
             self._take_lineup()
 
     def _train(self, slot: SlotId, request: Request, now: EventTime) -> None:
         self.days.flush()
         self.office.hand_in(fulfil(self.service, self.office.order(slot, request)), now, self.wall_ms())
+
+    def _teach(self, now: EventTime) -> None:
+        if self.office.state.learners:
+            self.days.flush()  # what has closed is what is written
+        for lesson in self.office.lessons():
+            self.office.hand_in_lesson(teach(self.service, lesson), now, self.wall_ms())
 
     def _take_lineup(self) -> None:
         plan = self.office.plan(self.office.state.lineup)

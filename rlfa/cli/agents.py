@@ -9,12 +9,10 @@ from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import msgspec
-import numpy as np
 import typer
 from msgspec.structs import replace
 from rich.table import Table
 
-from agents.bring import Rows, learned
 from agents.data_card import DataCard
 from agents.mlflow_store import export_agent, fetch_agent
 from agents.weights import CARD, GENOME, WEIGHTS, load_scorer
@@ -27,12 +25,12 @@ from rlfa.free_agency.manual import Command
 from rlfa.hosts.scoring import AgentRef
 from rlfa.hosts.seal import refuse_unavailable
 from rlfa.lanes.intake import intake_of
-from rlfa.lineup.slots import DAY_MS, AgentId, Day, SlotId
-from rlfa.outcomes import log
+from rlfa.lineup.slots import DAY_MS, Day, SlotId
 from rlfa.store.agents import Agents, StoredAgent
 from rlfa.store.commands import Commands
 from rlfa.store.database import Store
 from rlfa.trainers.first_lineup import stored
+from rlfa.trainers.lessons import version_id
 
 app = typer.Typer(no_args_is_help=True, help="Show the store's agents, and sign one from outside.")
 app.command("explain")(explain_agent)
@@ -86,43 +84,6 @@ def _sign(service: Service, agent: StoredAgent, slot: str, by: str, reason: str)
         store.close()
     typer.echo(agent.id)
     typer.echo(f"command {number} waits for the manager; `rlfa ledger` shows what came of it", err=True)
-
-
-@app.command("learn")
-def learn(
-    agent: AgentName,
-    slot: Annotated[str, typer.Option("--slot", help="The slot that the next version shall be tried for.")],
-    by: By,
-    reason: Reason,
-    config: Config = HERE,
-) -> None:
-    """Let an agent that learns row by row learn the days that have closed since, and sign its next version.
-
-    Example: rlfa agents learn outside-5f07-22f2b1 --slot main --by ada --reason "a week has closed"
-    """
-    if not by.strip() or not reason.strip():
-        raise typer.BadParameter("found nothing, allowed: a name and a reason", param_hint="--by, --reason")
-    service = load_service(config)
-    known = _named(agent, config, "")
-    with TemporaryDirectory() as made:
-        brought = learned(Path(known.uri), known.checksum, _closed_since(service, known), Path(made) / "next")
-        visible = msgspec.json.decode(known.visible, type=tuple[str, ...])
-        version = take_in(service, brought.folder, brought.checksum, visible, by, reason)
-    _sign(service, version, slot, by, reason)
-
-
-def _closed_since(service: Service, agent: StoredAgent) -> Rows:
-    """The rows of the days that an agent hasn't learned, with the features that it takes."""
-    card = msgspec.json.decode(agent.card, type=DataCard)
-    days = [day for day in log.closed_days(service.outcomes) if day * DAY_MS > card.to_event_time]
-    if not days:
-        since = date_of(Day(card.to_event_time // DAY_MS))
-        raise ImportRefusedError(f"agent {agent.id}", f"no day that has closed since {since}", "at least one")
-    seen = log.load_training([log.path_of(service.outcomes, day) for day in days])
-    _refuse_strange(f"agent {agent.id} features", card.feature_names, seen.feature_names)
-    columns = [seen.feature_names.index(name) for name in card.feature_names]
-    x = np.ascontiguousarray(seen.features[:, columns])
-    return Rows(features=x, fraud=seen.fraud, event_time=seen.event_time, feature_names=card.feature_names)
 
 
 @app.command("export")
@@ -205,8 +166,7 @@ def take_in(
     here = intake_of(service).feature_names
     _refuse_strange(f"{folder / CARD} feature_names", loaded.feature_names, here)
     _refuse_strange("--feature", visible, loaded.feature_names)
-    recipe = loaded.genome.id.rsplit("-", 1)[-1]  # its hash: the weights' checksum doesn't cover the genome
-    agent = AgentId(f"outside-{recipe}-{checksum[:12]}")
+    agent = version_id(loaded.genome.id, checksum)
     home = service.agents / agent
     home.mkdir(parents=True, exist_ok=True)
     for name in (WEIGHTS, GENOME, CARD):

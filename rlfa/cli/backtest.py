@@ -19,9 +19,11 @@ from rlfa.backtest.defaults import default_settings
 from rlfa.backtest.figures import Figures, by_week, figures
 from rlfa.backtest.played import Played
 from rlfa.backtest.report import date_of, report
+from rlfa.cli.agents import take_in
 from rlfa.cli.roster import AsJson, console
 from rlfa.config import Service, load_service
 from rlfa.errors import ConfigError
+from rlfa.lineup.slots import SlotId
 from rlfa.rules.loading import load_rules
 from rlfa.rules.ruleset import NO_RULES
 from streams.history import History
@@ -57,6 +59,9 @@ def backtest(
     config: Annotated[Path | None, typer.Option("--config", "-c", help="Settings; sensible ones by default.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for report, ledger and outcome log.")] = Path(".rlfa/backtest"),
     rules: Annotated[Path | None, typer.Option(help="Rules file that acts around the lineup.")] = None,
+    agent: Annotated[Path | None, typer.Option(help="Folder of an agent from outside, which plays --slot.")] = None,
+    checksum: Annotated[str, typer.Option("--checksum", help="SHA-256 of its weights, as their maker gave it.")] = "",
+    slot: Annotated[str, typer.Option("--slot", help="Its slot; it has it from the first day on.")] = "",
     rival: Annotated[bool, typer.Option(help="Compare with a LightGBM that is trained every day.")] = True,
     threads: Annotated[int, typer.Option(min=1, help="Of that LightGBM, and of trainings unless settings say.")] = 1,
     as_json: AsJson = False,
@@ -71,7 +76,8 @@ def backtest(
         history = read_history(data, load_spec(spec))
         service = set_up(out, spec, config, history, threads)
         ruled = load_rules(service, rules) if rules else NO_RULES
-        played = run(service, history, rules=ruled, progress=line.told)
+        signed = [_seated(service, agent, checksum, slot)] if agent else []
+        played = run(service, history, rules=ruled, signed=signed, progress=line.told)
         rivals = {}
         if rival and baseline.is_installed():
             rivals[RIVAL] = baseline.daily_lightgbm(
@@ -87,6 +93,14 @@ def backtest(
     else:
         console().print(_table(totals))
     screen.print(f"report: {page}; who plays and why: rlfa roster -c {out / 'rlfa.toml'}, rlfa ledger, rlfa explain")
+
+
+def _seated(service: Service, folder: Path, checksum: str, slot: str) -> engine.Signing:
+    """An agent from outside, checked as `rlfa agents import` does."""
+    if not (checksum and slot):
+        raise typer.BadParameter("found nothing, allowed: its checksum and its slot", param_hint="--checksum, --slot")
+    taken = take_in(service, folder, checksum.lower(), (), "backtest", "what would it have been worth?")
+    return engine.Signing(agent=taken, slot=SlotId(slot), seated=True)
 
 
 def set_up(out: Path, spec: Path, config: Path | None, history: History, threads: int = 1) -> Service:

@@ -1,4 +1,4 @@
-"""`rlfa roster sign|cut|promote|rollback|freeze|unfreeze`: a person's moves, each with a name and a reason."""
+"""`rlfa roster sign|cut|promote|...`: a person's moves, each with a name and a reason."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ app = typer.Typer(callback=roster, invoke_without_command=True)
 By = Annotated[str, typer.Option("--by", help="Your name: it stands in the ledger.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why: it stands in the ledger.")]
 Agent = Annotated[str, typer.Argument(help="The agent's id.")]
+Version = Annotated[str, typer.Argument(help="The version's id, as in the ledger.")]
 SlotName = Annotated[str, typer.Argument(help="The slot's name.")]
 HERE = Path("rlfa.toml")
 
@@ -83,6 +84,33 @@ def unfreeze(by: By, reason: Reason, config: Config = HERE, database: Database =
     Example: rlfa roster unfreeze --by ada --reason "audit is over"
     """
     _ask("unfreeze", by, reason, config, database)
+
+
+@app.command()
+def hold(agent: Agent, by: By, reason: Reason, config: Config = HERE, database: Database = "") -> None:
+    """Let an agent that learns as days close learn no more; it plays on as it is.
+
+    Example: rlfa roster hold outside-5f07-22f2b1 --by ada --reason "labels of last week are wrong"
+    """
+    _ask("hold", by, reason, config, database, agent=agent)
+
+
+@app.command()
+def restore(version: Version, by: By, reason: Reason, config: Config = HERE, database: Database = "") -> None:
+    """Take an agent that learns back to an earlier version, and hold it there; those after it are forgotten.
+
+    Example: rlfa roster restore outside-5f07-9b1c44 --by ada --reason "it has learned from wrong labels"
+    """
+    _ask("restore", by, reason, config, database, agent=version)
+
+
+@app.command()
+def learn(agent: Agent, by: By, reason: Reason, config: Config = HERE, database: Database = "") -> None:
+    """Let an agent that is held learn again, from the version that it is and with all days that have closed since.
+
+    Example: rlfa roster learn outside-5f07-22f2b1 --by ada --reason "labels are right again"
+    """
+    _ask("learn", by, reason, config, database, agent=agent)
 
 
 def _ask(verb: Verb, by: str, reason: str, config: Path, database: str, *, agent: str = "", slot: str = "") -> None:

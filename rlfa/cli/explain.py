@@ -38,7 +38,7 @@ def command(
     day: Annotated[str, typer.Option("--day", help="UTC day of the transaction, e.g. 2026-03-01: found sooner.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Show a past decision, compute its score again from what was kept, and exit 1 where the two differ.
+    """Show a past decision, compute score and reasons again from what was kept, and exit 1 where they differ.
 
     Example: rlfa explain tx-0000123 --day 2026-03-01
     """
@@ -64,7 +64,7 @@ def explain_again(service: Service, tx_id: str, day: Day | None) -> Explanation:
     try:
         with store.reading() as session:
             lineup = Ledger(session).lineup_of(kept.epoch)
-            agents = {agent: Agents(session).get(agent) for agent in lineup.deciders}
+            agents = {agent: Agents(session).get(lineup.version_of(agent)) for agent in lineup.deciders}
             ruled = RuleSets(session).get(lineup.rules)
     finally:
         store.close()

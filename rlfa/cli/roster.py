@@ -91,7 +91,7 @@ def _lineup_table(now: Roster) -> Table:
 def _seat_cells(seat: Seat, now: Roster) -> tuple[str, ...]:
     return (
         seat.slot,
-        seat.incumbent,
+        _as_version(now, seat.incumbent),
         str(seat.since_epoch),
         date_of(seat.since_day),
         seat.standing,
@@ -108,14 +108,23 @@ def _probation_table(now: Roster) -> Table:
         table.add_column(name, justify="right")
     for seat in now.seats:
         for challenger in seat.probations:
-            table.add_row(seat.slot, *_challenger_cells(challenger), _reward(now, challenger.agent))
+            table.add_row(seat.slot, *_challenger_cells(challenger, now), _reward(now, challenger.agent))
     return table
 
 
-def _challenger_cells(c: Challenger) -> tuple[str, ...]:
+def _challenger_cells(c: Challenger, now: Roster) -> tuple[str, ...]:
     stage = f"{c.stage} {c.share:.2%}" if c.share else c.stage
     e_value = f"{math.exp(min(c.log_up, 700.0)):.3g}"
-    return (c.agent, c.family, stage, date_of(c.since), str(c.days), str(c.frauds), e_value, f"{c.bound:g}")
+    return (
+        _as_version(now, c.agent),
+        c.family,
+        stage,
+        date_of(c.since),
+        str(c.days),
+        str(c.frauds),
+        e_value,
+        f"{c.bound:g}",
+    )
 
 
 def _ledger_table(entries: Sequence[Entry]) -> Table:
@@ -125,6 +134,11 @@ def _ledger_table(entries: Sequence[Entry]) -> Table:
         cells = (str(e.seq), date_of(Day(e.event_day)), str(e.epoch), e.kind, e.slot, e.agent, e.who, e.why)
         table.add_row(*cells)
     return table
+
+
+def _as_version(now: Roster, agent: AgentId) -> str:
+    """An agent's id, and what it plays as where it has learned."""
+    return f"{agent} as {now.versions[agent]}" if agent in now.versions else agent
 
 
 def _reward(now: Roster, agent: AgentId) -> str:

@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 import pyarrow as pa
@@ -28,7 +28,8 @@ from rlfa.store.database import StoreError
 from rlfa.store.ledger import Ledger
 from rlfa.store.outbox import Outbox
 from rlfa.telemetry import configure_logs, logger
-from rlfa.trainers.actor import collect, submit
+from rlfa.trainers.actor import Came, collect, collect_lesson, submit, submit_lesson
+from rlfa.trainers.lessons import Lesson, Taught
 from rlfa.trainers.orders import Delivery, Order
 from streams.errors import StreamsError
 
@@ -65,6 +66,7 @@ class ManagerActor:
         self._settled = self._office.state.day
         self._waiting: deque[tuple[SlotId, Request]] = deque()
         self._orders: dict[ray.ObjectRef[Delivery], Order] = {}
+        self._lessons: dict[ray.ObjectRef[Taught], Lesson] = {}
         self._outbox = Outbox(service.state / "roster-events.cursor")
         self._stop = threading.Event()
         self._meter = ManagerMeter()
@@ -107,12 +109,13 @@ class ManagerActor:
 
     @property
     def _trainings(self) -> int:
-        return len(self._waiting) + len(self._orders)
+        return len(self._waiting) + len(self._orders) + len(self._lessons)
 
     def _resume(self) -> None:
         """From where the ledger is, carry out what it says: the writer may have died, or its answer been lost."""
         self._office.resume()
         self._order_missing()
+        self._submit_lessons()
         self._push(self._office.state.lineup)
         self._settled = self._office.state.day
         self._publish()
@@ -138,6 +141,7 @@ class ManagerActor:
             return False
         if self._office.state.lineup != before:
             self._push(self._office.state.lineup)
+        self._submit_lessons()
         self._publish()
         return True
 
@@ -162,6 +166,7 @@ class ManagerActor:
         if self._office.state.lineup != before:
             self._push(self._office.state.lineup)
         self._order(requests_of(events))
+        self._submit_lessons()
         self._settled = day
         self._publish()
 
@@ -213,8 +218,7 @@ class ManagerActor:
     def _collect(self, now: EventTime) -> None:
         """Take in what the trainers have finished; a trainer that died is a failed training."""
         before = self._office.state.lineup
-        done, _ = ray.wait(list(self._orders), num_returns=len(self._orders), timeout=0) if self._orders else ([], [])
-        for reference in done:
+        for reference in _done(self._orders):
             delivery = collect(reference, self._service, self._orders[reference])
             done_in = round(delivery.seconds, 1)
             candidate = self._office.hand_in(delivery, now, _wall_ms())
@@ -223,9 +227,28 @@ class ManagerActor:
             logger().info(
                 "training_ended", slot=candidate.slot, agent=candidate.agent, error=candidate.error, seconds=done_in
             )
+        self._collect_lessons(now)
         if self._office.state.lineup != before:
             self._push(self._office.state.lineup)
             self._publish()
+
+    def _submit_lessons(self) -> None:
+        """Every agent that is due, one lesson each at a time."""
+        at_it = {lesson.agent for lesson in self._lessons.values()}
+        for lesson in self._office.lessons():
+            if lesson.agent not in at_it:
+                self._lessons[submit_lesson(self._service, lesson)] = lesson
+                logger().info("lesson_begun", agent=lesson.agent, cohorts=len(lesson.days))
+
+    def _collect_lessons(self, now: EventTime) -> None:
+        """Take in what has been learned, and begin what has closed meanwhile."""
+        for reference in _done(self._lessons):
+            taught = collect_lesson(reference, self._service, self._lessons[reference])
+            self._office.hand_in_lesson(taught, now, _wall_ms())
+            del self._lessons[reference]
+            self._submit_lessons()
+            came, seconds = taught.result, round(taught.seconds, 1)
+            logger().info("lesson_ended", agent=came.agent, rows=came.rows, error=came.error, seconds=seconds)
 
     def _publish(self) -> None:
         with self._office.store.transaction() as session:
@@ -244,6 +267,14 @@ def _office(service: Service) -> FrontOffice:
                 raise
             logger().warning("manager_waits", error=str(error))
             time.sleep(RETRY_S)
+
+
+def _done(references: Collection[ray.ObjectRef[Came]]) -> list[ray.ObjectRef[Came]]:
+    """Those of some tasks that have ended, without waiting for any."""
+    if not references:
+        return []
+    done, _ = ray.wait(list(references), num_returns=len(references), timeout=0)
+    return list(done)
 
 
 def _status(lane: ActorHandle) -> LaneStatus | None:

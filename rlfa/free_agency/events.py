@@ -5,28 +5,17 @@ from __future__ import annotations
 import msgspec
 
 from rlfa.free_agency.drift import DriftSign
+from rlfa.free_agency.learning_events import Learned, LearningHeld, LearningResumed, LessonFailed
+from rlfa.free_agency.ledger_event import LedgerEvent
 from rlfa.free_agency.rules import ProbationRules
-from rlfa.lineup.slots import AgentId, Day, Epoch, Lineup, Shadow, Slot, SlotId, Trial
+from rlfa.lineup.slots import AgentId, Day, Lineup, Played, Shadow, Slot, Trial
 from rlfa.rewards.discounted import Earned
 from rlfa.rewards.money import Costs
 from rlfa.trainers.offline_gate import OfflineResult
 from rlfa.trainers.record import TrainingRecord
 
 
-class _Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag=True):
-    day: Day
-    """The cohort that led to it."""
-    epoch: Epoch
-    """The lineup after it."""
-    slot: SlotId = SlotId("")
-    agent: AgentId = AgentId("")
-    reason: str
-    """For people."""
-    by: str = ""
-    """A person's name, where it was by hand."""
-
-
-class EpochChanged(_Event, frozen=True, kw_only=True):
+class EpochChanged(LedgerEvent, frozen=True, kw_only=True):
     """A new lineup; lanes take it between two batches."""
 
     slots: tuple[Slot, ...]
@@ -34,14 +23,23 @@ class EpochChanged(_Event, frozen=True, kw_only=True):
     trials: tuple[Trial, ...] = ()
     rules: str = ""
     """Id of the user's rule set; empty: none."""
+    versions: tuple[Played, ...] = ()
+    """Of the agents that have learned since they were signed."""
 
     @property
     def lineup(self) -> Lineup:
         """Who plays from then on."""
-        return Lineup(epoch=self.epoch, slots=self.slots, shadows=self.shadows, trials=self.trials, rules=self.rules)
+        return Lineup(
+            epoch=self.epoch,
+            slots=self.slots,
+            shadows=self.shadows,
+            trials=self.trials,
+            rules=self.rules,
+            versions=self.versions,
+        )
 
 
-class CohortTaken(_Event, frozen=True, kw_only=True):
+class CohortTaken(LedgerEvent, frozen=True, kw_only=True):
     """A closed cohort was judged: what every agent earned on it."""
 
     rows: int
@@ -57,7 +55,7 @@ class CohortTaken(_Event, frozen=True, kw_only=True):
     """Their share of the amount."""
 
 
-class WatchChanged(_Event, frozen=True, kw_only=True):
+class WatchChanged(LedgerEvent, frozen=True, kw_only=True):
     """An incumbent's standing moved between ok, watch and under."""
 
     before: str
@@ -70,13 +68,13 @@ class WatchChanged(_Event, frozen=True, kw_only=True):
     best_shadow: AgentId = AgentId("")
 
 
-class DriftSeen(_Event, frozen=True, kw_only=True):
+class DriftSeen(LedgerEvent, frozen=True, kw_only=True):
     """Scores or features have been away from their reference for days, before any label says whether that matters."""
 
     sign: DriftSign
 
 
-class TrainingRequested(_Event, frozen=True, kw_only=True):
+class TrainingRequested(LedgerEvent, frozen=True, kw_only=True):
     """A free agent is wanted."""
 
     request: str
@@ -86,7 +84,7 @@ class TrainingRequested(_Event, frozen=True, kw_only=True):
     """Take this agent's genome instead of a configured one: the retraining that scouting must beat."""
 
 
-class TrainingDelivered(_Event, frozen=True, kw_only=True):
+class TrainingDelivered(LedgerEvent, frozen=True, kw_only=True):
     """A training has brought an agent; what the offline gate says of it comes next."""
 
     request: str
@@ -94,14 +92,14 @@ class TrainingDelivered(_Event, frozen=True, kw_only=True):
     trained: TrainingRecord
 
 
-class TrainingGivenUp(_Event, frozen=True, kw_only=True):
+class TrainingGivenUp(LedgerEvent, frozen=True, kw_only=True):
     """A training failed, or brought nothing in time."""
 
     request: str
     family: str
 
 
-class ReleasedOffline(_Event, frozen=True, kw_only=True):
+class ReleasedOffline(LedgerEvent, frozen=True, kw_only=True):
     """A candidate was worse than the incumbent on the newest matured window."""
 
     request: str
@@ -109,7 +107,7 @@ class ReleasedOffline(_Event, frozen=True, kw_only=True):
     offline: OfflineResult
 
 
-class Signed(_Event, frozen=True, kw_only=True):
+class Signed(LedgerEvent, frozen=True, kw_only=True):
     """A candidate passed the offline gate and waits in the pool."""
 
     request: str
@@ -117,7 +115,7 @@ class Signed(_Event, frozen=True, kw_only=True):
     offline: OfflineResult | None
 
 
-class ProbationStarted(_Event, frozen=True, kw_only=True):
+class ProbationStarted(LedgerEvent, frozen=True, kw_only=True):
     """A free agent left the pool to score a slot's traffic in shadow."""
 
     family: str
@@ -132,7 +130,7 @@ class ProbationStarted(_Event, frozen=True, kw_only=True):
     """p_min of the bets, where declines hide the truth."""
 
 
-class EvidenceAdded(_Event, frozen=True, kw_only=True):
+class EvidenceAdded(LedgerEvent, frozen=True, kw_only=True):
     """One closed cohort was added to a probation."""
 
     rows: int
@@ -153,14 +151,14 @@ class EvidenceAdded(_Event, frozen=True, kw_only=True):
     """What the frauds stand for alike."""
 
 
-class PromotionHeld(_Event, frozen=True, kw_only=True):
+class PromotionHeld(LedgerEvent, frozen=True, kw_only=True):
     """A challenger has its evidence, but a limit on swaps stands against it, or the policy waits."""
 
     log_up: float
     bound: float
 
 
-class TrialStarted(_Event, frozen=True, kw_only=True):
+class TrialStarted(LedgerEvent, frozen=True, kw_only=True):
     """A challenger decides a share of its slot's transactions from now on; its test goes on."""
 
     share: float
@@ -174,14 +172,14 @@ class TrialStarted(_Event, frozen=True, kw_only=True):
     days: int
 
 
-class TrialEnded(_Event, frozen=True, kw_only=True):
+class TrialEnded(LedgerEvent, frozen=True, kw_only=True):
     """A challenger is in shadow again, since the terms of trials changed; its test goes on."""
 
     share: float
     """That it had decided."""
 
 
-class Promoted(_Event, frozen=True, kw_only=True):
+class Promoted(LedgerEvent, frozen=True, kw_only=True):
     """A challenger took the slot; the agent that it replaced goes to the bench."""
 
     replaced: AgentId
@@ -195,7 +193,7 @@ class Promoted(_Event, frozen=True, kw_only=True):
     days: int
 
 
-class Renewed(_Event, frozen=True, kw_only=True):
+class Renewed(LedgerEvent, frozen=True, kw_only=True):
     """The same genome, trained on newer days, took the slot without a probation; its predecessor is on the bench."""
 
     request: str
@@ -206,7 +204,7 @@ class Renewed(_Event, frozen=True, kw_only=True):
     bench_until: Day
 
 
-class GuardStarted(_Event, frozen=True, kw_only=True):
+class GuardStarted(LedgerEvent, frozen=True, kw_only=True):
     """After a swap: the newcomer is compared with the agent on the bench from its first full day on."""
 
     bench: AgentId
@@ -217,7 +215,7 @@ class GuardStarted(_Event, frozen=True, kw_only=True):
     chance_min: float = 1.0
 
 
-class GuardAdded(_Event, frozen=True, kw_only=True):
+class GuardAdded(LedgerEvent, frozen=True, kw_only=True):
     """One closed cohort was added to a guard."""
 
     bench: AgentId
@@ -232,7 +230,7 @@ class GuardAdded(_Event, frozen=True, kw_only=True):
     alarm_at: float
 
 
-class RollbackHeld(_Event, frozen=True, kw_only=True):
+class RollbackHeld(LedgerEvent, frozen=True, kw_only=True):
     """A guard's alarm stands, or a limit is broken, but the lineup is frozen."""
 
     bench: AgentId
@@ -241,7 +239,7 @@ class RollbackHeld(_Event, frozen=True, kw_only=True):
     """Of the guard; 0 for a limit."""
 
 
-class RolledBack(_Event, frozen=True, kw_only=True):
+class RolledBack(LedgerEvent, frozen=True, kw_only=True):
     """A swap was undone: the benched agent has its slot again."""
 
     replaced: AgentId
@@ -255,7 +253,7 @@ class RolledBack(_Event, frozen=True, kw_only=True):
     days: int
 
 
-class LimitBroken(_Event, frozen=True, kw_only=True):
+class LimitBroken(LedgerEvent, frozen=True, kw_only=True):
     """A newcomer in its slot or on trial is out of bounds on a day without labels: what it did is undone at once."""
 
     cause: str
@@ -273,7 +271,7 @@ class LimitBroken(_Event, frozen=True, kw_only=True):
     alerts_against: int
 
 
-class Released(_Event, frozen=True, kw_only=True):
+class Released(LedgerEvent, frozen=True, kw_only=True):
     """An agent is out."""
 
     cause: str
@@ -286,23 +284,23 @@ class Released(_Event, frozen=True, kw_only=True):
     days: int = 0
 
 
-class ReturnedToPool(_Event, frozen=True, kw_only=True):
+class ReturnedToPool(LedgerEvent, frozen=True, kw_only=True):
     """A probation ended without a verdict: the incumbent or the terms of the test changed."""
 
 
-class BenchReleased(_Event, frozen=True, kw_only=True):
+class BenchReleased(LedgerEvent, frozen=True, kw_only=True):
     """A replaced incumbent's time on the bench is over."""
 
 
-class Frozen(_Event, frozen=True, kw_only=True):
+class Frozen(LedgerEvent, frozen=True, kw_only=True):
     """Nothing changes who decides from now on, except by hand."""
 
 
-class Unfrozen(_Event, frozen=True, kw_only=True):
+class Unfrozen(LedgerEvent, frozen=True, kw_only=True):
     """The end of a freeze."""
 
 
-class RulesChanged(_Event, frozen=True, kw_only=True):
+class RulesChanged(LedgerEvent, frozen=True, kw_only=True):
     """Another set of the user's rules acts from now on, or none."""
 
     before: str
@@ -311,7 +309,7 @@ class RulesChanged(_Event, frozen=True, kw_only=True):
     """Id of the set from now on; empty: none."""
 
 
-class CommandRefused(_Event, frozen=True, kw_only=True):
+class CommandRefused(LedgerEvent, frozen=True, kw_only=True):
     """A person asked for something that can't be done."""
 
     verb: str
@@ -345,6 +343,10 @@ Event = (
     | Frozen
     | Unfrozen
     | RulesChanged
+    | Learned
+    | LessonFailed
+    | LearningHeld
+    | LearningResumed
     | CommandRefused
 )
 

@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 import msgspec
 from msgspec.structs import replace
 
+from agents.data_card import DataCard
 from agents.genome import Genome
 from rlfa.config import Service
 from rlfa.errors import ConfigError
 from rlfa.free_agency.events import Event, TrainingRequested
+from rlfa.free_agency.learning import due, newest_before, take_lesson
 from rlfa.free_agency.limits import watched_in
 from rlfa.free_agency.manager import in_epoch, step
 from rlfa.free_agency.manual import obey
@@ -22,7 +24,7 @@ from rlfa.free_agency.policies.policy import Policy
 from rlfa.free_agency.policies.registry import policy_of
 from rlfa.free_agency.renewal import seat_renewal
 from rlfa.free_agency.scouting import BanditScout, Scout
-from rlfa.free_agency.state import Candidate, ManagerState, Request
+from rlfa.free_agency.state import Candidate, Learner, ManagerState, Request
 from rlfa.free_agency.turn import Moment
 from rlfa.free_agency.unlabelled import UnlabelledDays, first_day_of, seen_through
 from rlfa.hosts.footprint import of_card
@@ -39,6 +41,7 @@ from rlfa.store.ledger import Ledger, entries_of
 from rlfa.store.rewards import Rewards, rewards_of
 from rlfa.store.rules import RuleSets
 from rlfa.trainers.first_lineup import stored
+from rlfa.trainers.lessons import Lesson, Taught, learned_through
 from rlfa.trainers.orders import Delivery, Order
 from rlfa.trainers.training import window
 from streams.codec import categorical_features
@@ -57,7 +60,7 @@ class FrontOffice:
         unlabelled: days that the next step's drift signs are read from.
         read_scored: reads a day's scores before its labels, with the rows of some segments.
         delivered: candidates that the next cohort's step will take.
-        footprints: of the agents, as their data cards have them; they never change.
+        footprints: of the agents and their versions, as their data cards have them; they never change.
     """
 
     service: Service
@@ -139,11 +142,12 @@ class FrontOffice:
 
     def _measured(self, agents: Sequence[AgentId]) -> dict[AgentId, Footprint]:
         """What the data cards say of latency and memory; cards are read once."""
-        new = [agent for agent in agents if agent not in self.footprints]
+        versions = {agent: self.state.version_of(agent) for agent in agents}
+        new = [version for version in versions.values() if version not in self.footprints]
         if new:
             with self.store.reading() as session:
-                self.footprints |= {agent: of_card(Agents(session).get(agent).card) for agent in new}
-        found = {agent: self.footprints[agent] for agent in agents}
+                self.footprints |= {version: of_card(Agents(session).get(version).card) for version in new}
+        found = {agent: self.footprints[version] for agent, version in versions.items()}
         return {agent: footprint for agent, footprint in found.items() if footprint is not None}
 
     def seen_through(self, cohort: Day) -> Day:
@@ -179,11 +183,15 @@ class FrontOffice:
         """
         with self.store.reading() as session:
             command = next(iter(Commands(session).waiting()), None)
-            families = {a.id: a.family for a in Agents(session).all()} if command else {}
+            agents = {a.id: a for a in Agents(session).all()} if command else {}
             is_known = command is not None and RuleSets(session).has(command.rules)
         if command is None:
             return False
-        known = replace(command, family=families.get(command.agent, ""), rules_known=is_known)
+        known = replace(command, rules_known=is_known)
+        if agent := agents.get(command.agent):
+            card = msgspec.json.decode(agent.card, type=DataCard)
+            through = learned_through(card) if card.learns else None
+            known = replace(known, family=agent.family, learned_through=through)
         state, events = obey(self.state, known, self.service.settings.free_agency, now)
         step = f"command {command.id}"
         entries = entries_of(events, state, at=now, recorded_at=recorded_at, step=step)
@@ -196,18 +204,59 @@ class FrontOffice:
     def plan(self, lineup: Lineup) -> Plan:
         """A lineup with where its agents' weights lie, and the rules around it."""
         with self.store.transaction() as session:
-            refs = tuple(ref_of(Agents(session).get(agent)) for agent in lineup.agents)
+            refs = tuple(ref_of(Agents(session).get(version)) for version in lineup.scorers)
             rules = RuleSets(session).get(lineup.rules)
         return Plan(lineup=lineup, refs=refs, rules=rules)
 
+    def lessons(self) -> list[Lesson]:
+        """What the agents that learn have to learn now: the same again for whoever goes on from the ledger."""
+        agents = due(self.state, self.service.settings.free_agency)
+        found = [self._lesson(agent, self.state.learners[agent]) for agent in agents]
+        return [lesson for lesson in found if lesson.days]
+
+    def _lesson(self, agent: AgentId, learner: Learner) -> Lesson:
+        with self.store.reading() as session:
+            base = Agents(session).get(learner.plays.id)
+        closed = log.closed_days(self.service.outcomes)
+        days = tuple(day for day in closed if learner.plays.through < day <= self.state.day)
+        return Lesson(agent=agent, base=base, days=days, segment=self.state.homes[agent].segment)
+
+    def hand_in_lesson(self, taught: Taught, now: EventTime, recorded_at: int) -> bool:
+        """Record what came of a lesson, a version's record and the ledger's entries at once; False: nothing did.
+
+        Args:
+            taught: from a trainer.
+            now: event time that the stream has reached, ms UTC.
+            recorded_at: wall clock, ms UTC.
+
+        Raises:
+            StoreError: the store is away; nothing has changed.
+        """
+        result = taught.result
+        at = Moment(day=self.state.day, today=day_of(now), rules=self.service.settings.free_agency)
+        state, events = in_epoch(self.state, *take_lesson(self.state, result, at), at)
+        if not events:
+            return False
+        step = f"lesson {state.learners[result.agent].lessons} of {result.agent}"
+        entries = entries_of(events, state, at=now, recorded_at=recorded_at, policy=self.policy.name, step=step)
+        with self.store.transaction() as session:
+            if taught.record is not None:
+                Agents(session).add(replace(taught.record, created_at=recorded_at))
+            Ledger(session).append(entries)
+        self.state = state
+        return True
+
     def order(self, slot: SlotId, request: Request) -> Order:
         """What to train for a request, on the days that were closed when it was made."""
-        vacant = next(s for s in self.state.slots if s.id == slot)
-        with self.store.transaction() as session:
-            ref = ref_of(Agents(session).get(vacant.incumbent))
-            genome = self._genome(Agents(session), request)
+        vacant, trainers = next(s for s in self.state.slots if s.id == slot), self.service.settings.trainers
         closed = [day for day in log.closed_days(self.service.outcomes) if day <= request.day]
-        days = window(closed, self.service.settings.trainers.window_days)
+        days = window(closed, trainers.window_days)
+        learner, gated = self.state.learners.get(vacant.incumbent), days[-trainers.gate_days :]
+        # One that learns is judged as it was before the gate's days, like the candidate.
+        incumbent = newest_before(learner, gated[0]).id if learner and gated else vacant.incumbent
+        with self.store.transaction() as session:
+            ref = ref_of(Agents(session).get(incumbent))
+            genome = self._genome(Agents(session), request)
         return Order(
             request=request.id,
             slot=slot,

@@ -50,8 +50,14 @@ class Watched(msgspec.Struct, frozen=True, kw_only=True):
 
 def compare(day: ScoredDay, segment: str, newcomer: AgentId, against: AgentId, costs: Costs) -> Compared:
     """Count what two agents did on the rows of a segment."""
-    amount = day.amount_of(segment)
     own, other = (day.logits_of(agent, segment) for agent in (newcomer, against))
+    return compare_logits(own, other, day.amount_of(segment), costs)
+
+
+def compare_logits(
+    own: NDArray[np.float32], other: NDArray[np.float32], amount: NDArray[np.float64], costs: Costs
+) -> Compared:
+    """Count what a newcomer's logits float32[n] make of n rows, and those of the other."""
     there = np.isfinite(other)
     both = there & np.isfinite(own)
     return Compared(

@@ -195,4 +195,5 @@ def _epoch_changed(state: ManagerState, at: Moment) -> EpochChanged:
         shadows=lineup.shadows,
         trials=lineup.trials,
         rules=lineup.rules,
+        versions=lineup.versions,
     )

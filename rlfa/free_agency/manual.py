@@ -1,4 +1,4 @@
-"""Moves by hand: sign, cut, promote, rollback, freeze, unfreeze and new rules, each with a name and a reason.
+"""Moves by hand: who plays, by which rules, frozen or not, and who learns; each with a name and a reason.
 
 No limit on swaps and no freeze stands against a person, but a slot is never left without an incumbent: what can't be
 done is refused, and the refusal is an entry of the ledger like any other.
@@ -24,15 +24,17 @@ from rlfa.free_agency.events import (
     Signed,
     Unfrozen,
 )
+from rlfa.free_agency.learning import signed_learner, with_learner
+from rlfa.free_agency.learning_events import LearningHeld, LearningResumed
 from rlfa.free_agency.manager import in_epoch
 from rlfa.free_agency.moves import bench_until, swap_back, swap_in, without
 from rlfa.free_agency.probation import explain
 from rlfa.free_agency.rules import FreeAgencyRules
-from rlfa.free_agency.state import Benched, FreeAgent, ManagerState, Probation, SlotState
+from rlfa.free_agency.state import Benched, FreeAgent, ManagerState, Probation, SlotState, Version
 from rlfa.free_agency.turn import Moment
-from rlfa.lineup.slots import AgentId, EventTime, SlotId, day_of
+from rlfa.lineup.slots import AgentId, Day, EventTime, SlotId, day_of
 
-Verb = Literal["sign", "cut", "promote", "rollback", "freeze", "unfreeze", "rules"]
+Verb = Literal["sign", "cut", "promote", "rollback", "freeze", "unfreeze", "rules", "hold", "restore", "learn"]
 
 
 class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -50,6 +52,8 @@ class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     """Id of the rule set that shall act; empty: none shall."""
     rules_known: bool = False
     """Whether the store has that set."""
+    learned_through: Day | None = None
+    """The newest day that an agent to be signed has learned; None of one that doesn't learn."""
 
 
 Outcome = tuple[ManagerState, tuple[Event, ...]] | str  # a string says why not
@@ -105,6 +109,8 @@ def _sign(state: ManagerState, command: Command, at: Moment) -> Outcome:
         offline=None,
     )
     free = FreeAgent(agent=command.agent, family=command.family, since=at.day)
+    if command.learned_through is not None and command.agent not in state.learners:
+        state = with_learner(state, command.agent, signed_learner(command.agent, command.learned_through))
     return _with(state, replace(without(slot, command.agent), pool=(*slot.pool, free))), (signed,)
 
 
@@ -184,6 +190,59 @@ def _rules(state: ManagerState, command: Command, at: Moment) -> Outcome:
     return replace(state, rules=command.rules), (changed,)
 
 
+def _hold(state: ManagerState, command: Command, at: Moment) -> Outcome:
+    learner = state.learners.get(command.agent)
+    if learner is None:
+        return f"{command.agent!r} is no agent that learns"
+    if learner.held:
+        return f"{command.agent} is held already"
+    return _held(state, command, command.agent, learner.plays, at)
+
+
+def _restore(state: ManagerState, command: Command, at: Moment) -> Outcome:
+    """The command names the version; its agent is the one that has been it."""
+    found = [(a, v) for a, learner in state.learners.items() for v in learner.versions if v.id == command.agent]
+    if not found:
+        return f"{command.agent!r} is no version of an agent that learns"
+    ((agent, version),) = found
+    if state.learners[agent].plays == version:
+        return f"{agent} plays as {version.id} already"
+    return _held(state, command, agent, version, at)
+
+
+def _held(state: ManagerState, command: Command, agent: AgentId, version: Version, at: Moment) -> Outcome:
+    learner, home = state.learners[agent], _home(state, agent)
+    held = LearningHeld(
+        day=at.day,
+        epoch=state.epoch,
+        slot=home.id if home else SlotId(""),
+        agent=agent,
+        reason=command.why,
+        version=version.id,
+        before=learner.plays.id,
+        since=at.today,
+    )
+    kept = learner.versions[: learner.versions.index(version) + 1]
+    return with_learner(state, agent, replace(learner, plays=version, versions=kept, held=True)), (held,)
+
+
+def _learn(state: ManagerState, command: Command, at: Moment) -> Outcome:
+    learner, home = state.learners.get(command.agent), _home(state, command.agent)
+    if learner is None:
+        return f"{command.agent!r} is no agent that learns"
+    if not learner.held:
+        return f"{command.agent} learns already"
+    resumed = LearningResumed(
+        day=at.day,
+        epoch=state.epoch,
+        slot=home.id if home else SlotId(""),
+        agent=command.agent,
+        reason=command.why,
+        version=learner.plays.id,
+    )
+    return with_learner(state, command.agent, replace(learner, held=False, tried=None)), (resumed,)
+
+
 _MOVES: dict[Verb, Callable[[ManagerState, Command, Moment], Outcome]] = {
     "sign": _sign,
     "cut": _cut,
@@ -192,6 +251,9 @@ _MOVES: dict[Verb, Callable[[ManagerState, Command, Moment], Outcome]] = {
     "freeze": _freeze,
     "unfreeze": _unfreeze,
     "rules": _rules,
+    "hold": _hold,
+    "restore": _restore,
+    "learn": _learn,
 }
 
 

@@ -38,13 +38,13 @@ def seat_renewal(state: ManagerState, candidate: Candidate, at: Moment) -> tuple
 
 
 def order_renewals(state: ManagerState, turn: Turn) -> tuple[ManagerState, tuple[Event, ...]]:
-    """Order the retraining of every slot that is due and has nobody to try."""
+    """Order the retraining of every slot that is due and has nobody to try; what learns as days close needs none."""
     rules = turn.rules.renewal
     if not rules.every_days or turn.rules.swaps.freeze:
         return state, ()
     slots, events = list[SlotState](), list[Event]()
     for slot in state.slots:
-        due = turn.today - slot.since_day >= rules.every_days
+        due = turn.today - slot.since_day >= rules.every_days and slot.incumbent not in state.learners
         if not due or slot.requests or slot.probations or slot.pool:
             slots.append(slot)
             continue

@@ -9,6 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from rlfa.free_agency import events as ev
+from rlfa.free_agency.learning_events import Learned, LearningHeld
 from rlfa.lineup.slots import AgentId, Day, Epoch, SlotId
 
 
@@ -61,6 +62,8 @@ class Roster(_Value, frozen=True, kw_only=True):
     """By hand."""
     rules: str = ""
     """Id of the user's rule set; empty: none."""
+    versions: dict[AgentId, AgentId] = {}
+    """What the agents that have learned since they were signed play as."""
     families: dict[AgentId, str] = {}
     reward: dict[AgentId, float] = {}
     """Discounted, in money per transaction."""
@@ -81,6 +84,8 @@ def apply(before: Roster, event: ev.Event) -> Roster:
             return replace(after, reward=event.reward)
         case ev.Frozen() | ev.Unfrozen():
             return replace(after, frozen=isinstance(event, ev.Frozen))
+        case Learned() | LearningHeld():
+            return replace(after, versions={**before.versions, event.agent: event.version})
         case ev.ReleasedOffline() | ev.Signed():
             return _handed_in(after, event)
         case ev.ReturnedToPool():

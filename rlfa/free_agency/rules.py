@@ -165,6 +165,13 @@ class RenewalRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     decides has its evidence."""
 
 
+class LearningRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Agents that learn as cohorts close."""
+
+    every_days: Annotated[int, Meta(ge=1, le=3650)] = 1
+    """Closed cohorts between two versions of such an agent."""
+
+
 class GuardRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The alarm over a newcomer after its swap, while the agent that it replaced scores on from the bench."""
 
@@ -209,6 +216,7 @@ class FreeAgencyRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     scout: ScoutRules = ScoutRules()
     drift: DriftRules = DriftRules()
     renewal: RenewalRules = RenewalRules()
+    learning: LearningRules = LearningRules()
     guard: GuardRules = GuardRules()
     swaps: SwapLimits = SwapLimits()
     hedge: HedgeRules = HedgeRules()

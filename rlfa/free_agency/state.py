@@ -11,7 +11,7 @@ from rlfa.free_agency.guard import ESR
 from rlfa.free_agency.rules import ProbationRules
 from rlfa.free_agency.scouting import Arm
 from rlfa.lineup.hedge import Hedge
-from rlfa.lineup.slots import AgentId, AlertFloor, Day, Epoch, Lineup, Shadow, Slot, SlotId, Trial
+from rlfa.lineup.slots import AgentId, AlertFloor, Day, Epoch, Lineup, Played, Shadow, Slot, SlotId, Trial
 from rlfa.rewards.budget import DailyThreshold
 from rlfa.rewards.discounted import PairRecord, Record
 from rlfa.rewards.money import Costs
@@ -177,6 +177,35 @@ class SlotState(_Value, frozen=True, kw_only=True):
         return tuple(Trial(slot=self.id, agent=p.challenger, share=p.share) for p in tried)
 
 
+class Version(_Value, frozen=True, kw_only=True):
+    """An agent that learns, as of one closed cohort."""
+
+    id: AgentId
+    """Of its record in the store; the first version has the agent's own."""
+    number: int = 1
+    through: Day
+    """The newest cohort that it has learned."""
+
+
+class Learner(_Value, frozen=True, kw_only=True):
+    """What is known of an agent that learns as cohorts close."""
+
+    plays: Version
+    versions: tuple[Version, ...] = ()
+    """That led to the one that plays, oldest first, itself included: what it may be again."""
+    tried: Day | None = None
+    """The newest cohort of a lesson that brought no version."""
+    lessons: int = 0
+    """Handed in so far."""
+    held: bool = False
+    """By hand: it learns no more."""
+
+    @property
+    def reached(self) -> Day:
+        """The newest cohort that it has learned or failed to learn."""
+        return max(self.plays.through, self.tried or self.plays.through)
+
+
 class DailyFloor(_Value, frozen=True, kw_only=True):
     """What alerts had to be worth on one closed day for the lineup to spend its budget exactly."""
 
@@ -213,6 +242,8 @@ class ManagerState(_Value, frozen=True, kw_only=True):
     """What each family has shown in past probations, for scouting."""
     hedge: Hedge = Hedge()
     """The agents' weights as their losses have them; `slots` has those that the lanes play by."""
+    learners: dict[AgentId, Learner] = {}
+    """The agents that learn as cohorts close."""
 
     @property
     def lineup(self) -> Lineup:
@@ -220,6 +251,7 @@ class ManagerState(_Value, frozen=True, kw_only=True):
         trials = tuple(t for s in self.slots for t in s.trials)
         deciding = {*(s.incumbent for s in self.slots), *(t.agent for t in trials)}
         shadows = [Shadow(slot=s.id, agent=a) for s in self.slots for a in s.beside if a not in deciding]
+        versions = {agent: self.version_of(agent) for agent in self.homes}
         return Lineup(
             epoch=self.epoch,
             slots=tuple(Slot(id=s.id, incumbent=s.incumbent, weight=s.weight, segment=s.segment) for s in self.slots),
@@ -227,13 +259,18 @@ class ManagerState(_Value, frozen=True, kw_only=True):
             trials=trials,
             floors=self.floors,
             rules=self.rules,
+            versions=tuple(Played(agent=a, version=v) for a, v in versions.items() if v != a),
         )
+
+    def version_of(self, agent: AgentId) -> AgentId:
+        """The id that the store knows an agent's weights by."""
+        return self.learners[agent].plays.id if agent in self.learners else agent
 
     @property
     def deciding(self) -> tuple[tuple[SlotId, AgentId, float], ...]:
-        """Who decides, and what share of a slot's transactions: a change of it is an epoch."""
-        incumbents = tuple((s.id, s.incumbent, 1.0) for s in self.slots)
-        return (*incumbents, *((t.slot, t.agent, t.share) for s in self.slots for t in s.trials))
+        """Whose weights decide, and what share of a slot's transactions: a change of it is an epoch."""
+        incumbents = tuple((s.id, self.version_of(s.incumbent), 1.0) for s in self.slots)
+        return (*incumbents, *((t.slot, self.version_of(t.agent), t.share) for s in self.slots for t in s.trials))
 
     @property
     def segments(self) -> tuple[str, ...]:
@@ -263,6 +300,23 @@ class Candidate(_Value, frozen=True, kw_only=True):
     agent: AgentId = AgentId("")
     offline: OfflineResult | None = None
     trained: TrainingRecord | None = None
+    error: str = ""
+
+
+class LessonResult(_Value, frozen=True, kw_only=True):
+    """What a lesson came to: another version of an agent, or the error that kept it from being made."""
+
+    agent: AgentId
+    base: AgentId
+    """The version that it began from."""
+    through: Day
+    """The newest cohort of the lesson."""
+    version: AgentId = AgentId("")
+    checksum: str = ""
+    """SHA-256 of the version's weights, hex."""
+    rows: int = 0
+    """Learned in this lesson."""
+    frauds: int = 0
     error: str = ""
 
 

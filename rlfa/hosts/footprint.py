@@ -46,9 +46,11 @@ def measure(agent: Scorer, features: int, folder: Path, clock: Callable[[], floa
     return Footprint(latency_us=seconds / ROWS * 1e6, weights_bytes=(folder / WEIGHTS).stat().st_size)
 
 
-def on_card(card: DataCard, footprint: Footprint) -> DataCard:
-    """The card with what was measured here, whatever its maker wrote there."""
-    return msgspec.structs.replace(card, latency_us=footprint.latency_us, weights_bytes=footprint.weights_bytes)
+def on_card(card: DataCard, footprint: Footprint, *, learns: bool = False) -> DataCard:
+    """The card with what was found here, whatever its maker wrote there."""
+    return msgspec.structs.replace(
+        card, latency_us=footprint.latency_us, weights_bytes=footprint.weights_bytes, learns=learns
+    )
 
 
 def of_card(text: str) -> Footprint | None:

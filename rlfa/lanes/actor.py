@@ -235,4 +235,5 @@ def _load(host: Host, service: Service, plan: Plan, current: Plan) -> None:
 def _remote_agents(service: Service, plan: Plan) -> frozenset[AgentId]:
     """The agents, probationers included, of the slots that the settings place on the remote host."""
     slots = service.settings.hosts.remote_slots
-    return frozenset(agent for slot, agent in plan.lineup.places if "*" in slots or slot in slots)
+    places = plan.lineup.places
+    return frozenset(plan.lineup.version_of(agent) for slot, agent in places if "*" in slots or slot in slots)

@@ -327,7 +327,7 @@ def judge(
     Raises:
         HostError: no agent scored some row.
     """
-    logits = host.score(lineup.agents, rows.features)
+    logits = host.score(lineup.scorers, rows.features)
     lap("score")
     chosen = voters(lineup, rows, logits)
     spoken = votes(logits, chosen)

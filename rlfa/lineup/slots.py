@@ -67,10 +67,19 @@ class AlertFloor(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     """Budget and ranking that it stands for: under another rule it means nothing."""
 
 
+class Played(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The version that an agent which learns plays as."""
+
+    agent: AgentId
+    version: AgentId
+    """Its id among the stored agents, and that of the weights in a host."""
+
+
 class Lineup(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Who plays at one moment.
 
-    Shadows may come and go within an epoch: they don't change who decides. A trial's start and end do.
+    Shadows may come and go within an epoch: they don't change who decides. A trial's start and end do, and so does a
+    new version of an agent that decides.
 
     Raises:
         LineupError: no slot, none that plays everything, a slot or an incumbent twice, a weight that isn't positive,
@@ -86,6 +95,8 @@ class Lineup(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """Of the alert budget, by the day from which each is in force; a new one is no new epoch."""
     rules: str = ""
     """Id of the user's rule set that acts around the slots; empty: none."""
+    versions: tuple[Played, ...] = ()
+    """Of the agents that have learned since they were signed; the others play as what their id says."""
 
     def __post_init__(self) -> None:
         if not self.slots:
@@ -123,6 +134,15 @@ class Lineup(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     def agents(self) -> tuple[AgentId, ...]:
         """Every agent that scores, once: the incumbents first, then those on trial, then the shadows."""
         return tuple(dict.fromkeys(agent for _, agent in self.places))
+
+    @property
+    def scorers(self) -> tuple[AgentId, ...]:
+        """Ids that hosts know the agents by, in the order of `agents`."""
+        return tuple(self.version_of(agent) for agent in self.agents)
+
+    def version_of(self, agent: AgentId) -> AgentId:
+        """The id that hosts and the store know an agent's weights by."""
+        return next((p.version for p in self.versions if p.agent == agent), agent)
 
     @property
     def places(self) -> tuple[tuple[SlotId, AgentId], ...]:

@@ -101,7 +101,8 @@ def audits(
 
 def speaking(pattern: NDArray[np.intp], lineup: Lineup, host: Host, x: Features) -> Reasoning:
     """The reasoning of the agents intp[s] that speak for the slots on rows float32[n, d]."""
-    heard = [(lineup.agents[k], slot.weight) for k, slot in zip(pattern, lineup.slots, strict=True) if k != NOBODY]
+    scorers = lineup.scorers
+    heard = [(scorers[k], slot.weight) for k, slot in zip(pattern, lineup.slots, strict=True) if k != NOBODY]
     return host.reasons([agent for agent, _ in heard], np.array([weight for _, weight in heard]), x)
 
 

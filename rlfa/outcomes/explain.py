@@ -36,6 +36,8 @@ class Vote(msgspec.Struct, frozen=True, kw_only=True):
 
     slot: SlotId
     agent: AgentId
+    version: AgentId
+    """Whose weights they were: of an agent that doesn't learn, or hasn't yet, the agent's own id."""
     weight: float
     """Of its slot in the ledger's epoch, before the division by the sum."""
     score: float | None
@@ -97,8 +99,8 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def agrees(self) -> bool:
-        """Whether the decision can be stood by."""
-        return self.agreement != "differs"
+        """Whether the decision can be stood by: score and reasons come out again, where reasons were recorded."""
+        return self.agreement != "differs" and self.audit_repeats is not False
 
 
 def explain(
@@ -117,7 +119,7 @@ def explain(
     Args:
         kept: the row.
         lineup: of the ledger in the row's epoch.
-        agents: records of those who decide in it.
+        agents: by agent that decides in it, the record of the version that did.
         host: holds them, their checksums proved.
         fields: columns that the host wants.
         seed: key of the draws of exploration.
@@ -129,7 +131,7 @@ def explain(
     known, logits = kept.numbers(log.FEATURE), kept.numbers(log.LOGIT)
     x = np.array([[known.get(name, np.float32(np.nan)) for name in fields.names]], np.float32)
     then = np.array([[logits.get(agent, np.float32(np.nan)) for agent in lineup.agents]], np.float32)
-    now = np.where(np.isfinite(then), host.score(lineup.agents, x), np.float32(np.nan)).astype(np.float32)
+    now = np.where(np.isfinite(then), host.score(lineup.scorers, x), np.float32(np.nan)).astype(np.float32)
     chosen = voters(lineup, _rows(kept, x, fields), then)
     spoken, again = votes(then, chosen), votes(now, chosen)
     if not np.isfinite(spoken).any():
@@ -174,8 +176,8 @@ def explain(
         budget=budget,
         ruling=ruling,
         votes=tuple(
-            _vote(lineup.slots[j], agents[lineup.agents[chosen[0, j]]], spoken[0, j], again[0, j])
-            for j in playing.tolist()
+            _vote(lineup.slots[j], agent, agents[agent], spoken[0, j], again[0, j])
+            for j, agent in zip(playing.tolist(), (lineup.agents[k] for k in chosen[0, playing]), strict=True)
         ),
         audit=recorded or comes_out,
         audit_repeats=None if recorded is None else _repeats(recorded, reasoned, fields.names),
@@ -229,16 +231,17 @@ def _probability(logits: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.asarray(1.0 / (1.0 + np.exp(-logits.astype(np.float64))))
 
 
-def _vote(slot: Slot, agent: StoredAgent, then: np.float32, now: np.float32) -> Vote:
-    card = msgspec.json.decode(agent.card, type=DataCard)
+def _vote(slot: Slot, agent: AgentId, version: StoredAgent, then: np.float32, now: np.float32) -> Vote:
+    card = msgspec.json.decode(version.card, type=DataCard)
     score, again = (float(_probability(np.array([v]))[0]) if np.isfinite(v) else None for v in (then, now))
     return Vote(
         slot=slot.id,
-        agent=agent.id,
+        agent=agent,
+        version=version.id,
         weight=slot.weight,
         score=score,
         score_again=again,
-        checksum=agent.checksum,
+        checksum=version.checksum,
         trained_from=EventTime(card.from_event_time),
         trained_to=EventTime(card.to_event_time),
     )

@@ -43,7 +43,7 @@ def floors_of_history(
             features=data.features,
             fields=fields_of(service.spec, data.feature_names),
         )
-        logits = host.score(lineup.agents, rows.features)
+        logits = host.score(lineup.scorers, rows.features)
         chosen = voters(lineup, rows, logits)
         score, _ = combine(votes(logits, chosen), weights(lineup, chosen))
         floors.append(daily_floor(day, lineup.incumbents, score, data.amount, rules))

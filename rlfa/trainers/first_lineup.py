@@ -96,7 +96,7 @@ def stored(ref: AgentRef, family: str, created_at: int, seal: SealRules | None =
     """
     folder = Path(ref.folder)
     agent = load_scorer(folder, ref.checksum)
-    card = on_card(agent.card, _footprint(agent, ref, seal))
+    card = on_card(agent.card, _footprint(agent, ref, seal), learns=isinstance(agent, OnlineAgent))
     return StoredAgent(
         id=ref.id,
         family=family,

@@ -21,14 +21,16 @@ from rlfa.free_agency.events import (
     TrainingRequested,
     TrialStarted,
 )
+from rlfa.free_agency.learning import due, take_lesson
 from rlfa.free_agency.limits import watched_in
-from rlfa.free_agency.manager import initial_state, step
+from rlfa.free_agency.manager import in_epoch, initial_state, step
 from rlfa.free_agency.manual import Command, obey
 from rlfa.free_agency.roster import Roster, apply
 from rlfa.free_agency.rules import GuardRules, ScoutRules, SwapLimits, TrialRules
 from rlfa.free_agency.scouting import SeededScout
-from rlfa.free_agency.state import Candidate, ManagerState, decode_state, encode_state
-from rlfa.lineup.slots import DAY_MS, AgentId, EventTime, Slot, SlotId
+from rlfa.free_agency.state import Candidate, LessonResult, ManagerState, decode_state, encode_state
+from rlfa.free_agency.turn import Moment
+from rlfa.lineup.slots import DAY_MS, AgentId, Day, EventTime, Slot, SlotId
 from rlfa.outcomes.cohorts import Cohort
 from rlfa.outcomes.scored import ScoredDay
 from tests.rlfa.free_agency.builders import FIRST_DAY, cohort, rules, scored, shuffled
@@ -44,7 +46,7 @@ SLOTS = (
     Slot(id=SlotId("s1"), incumbent=AgentId("b"), segment="amount > 30"),
 )
 SEGMENTS = tuple(s.segment for s in SLOTS if s.segment)
-VERBS = st.sampled_from(["sign", "cut", "promote", "rollback", "freeze", "unfreeze"])
+VERBS = st.sampled_from(["sign", "cut", "promote", "rollback", "freeze", "unfreeze", "hold", "restore", "learn"])
 UNFIT = st.sampled_from(["", "", "loud", "silent"])
 SKILLS = st.sampled_from([0.0, 0.0, 4.0, 6.0])
 
@@ -119,8 +121,19 @@ class FreeAgency(RuleBasedStateMachine):
         if verb == "sign" and pick % 2 and self.roster.released:
             agent = self.roster.released[pick % len(self.roster.released)]
         self.signed += verb == "sign"
+        learned = Day(self.state.day - pick % 3) if verb == "sign" and pick % 3 else None
+        versions = [v.id for learner in self.state.learners.values() for v in learner.versions]
+        if verb == "restore" and versions:
+            agent = versions[pick % len(versions)]
         command = Command(
-            id=1, verb=verb, by="ada", why="because", slot=SlotId(slot), agent=AgentId(agent), family="wide"
+            id=1,
+            verb=verb,
+            by="ada",
+            why="because",
+            slot=SlotId(slot),
+            agent=AgentId(agent),
+            family="wide",
+            learned_through=learned,
         )
         now = EventTime(self.day * DAY_MS)
         after, events = obey(self.state, command, RULES, now)
@@ -128,6 +141,25 @@ class FreeAgency(RuleBasedStateMachine):
         self.state = after
         self.twin, again = obey(decode_state(encode_state(self.twin)), command, RULES, now)
         assert again == events
+        self.keep(events)
+
+    @rule(fails=st.booleans(), late=st.booleans())
+    @precondition(lambda self: due(self.state, RULES))
+    def a_lesson_comes_back(self, fails: bool, late: bool) -> None:
+        agent = due(self.state, RULES)[0]
+        learner = self.state.learners[agent]
+        made = {"error": "no memory"} if fails else {"version": f"{agent}-{learner.lessons + 2}"}
+        through = self.state.day
+        if late:
+            self.a_day_closes(0, 0.0, lost=False, unfit="")
+        result = LessonResult(agent=agent, base=learner.plays.id, through=through, **made)
+        at = Moment(day=self.state.day, today=Day(self.day), rules=RULES)
+        after, events = in_epoch(self.state, *take_lesson(self.state, result, at), at)
+        twin = decode_state(encode_state(self.twin))
+        self.twin, again = in_epoch(twin, *take_lesson(twin, result, at), at)
+        assert again == events
+        self.changes_who_decides_only_in_a_new_epoch(after)
+        self.state = after
         self.keep(events)
 
     @staticmethod
@@ -188,7 +220,15 @@ class FreeAgency(RuleBasedStateMachine):
                 assert event.reason
 
     @invariant()
+    def nobody_has_learned_a_cohort_that_was_not_taken(self) -> None:
+        for learner in self.state.learners.values():
+            assert learner.reached <= self.state.day
+            assert learner.versions[-1] == learner.plays
+
+    @invariant()
     def the_fold_of_the_ledger_agrees_with_the_state(self) -> None:
+        assert self.roster.versions == {a: self.state.version_of(a) for a in self.roster.versions}
+        assert {p.agent for p in self.state.lineup.versions} <= set(self.roster.versions)
         assert (self.roster.epoch, self.roster.frozen) == (self.state.epoch, self.state.frozen)
         for seat, slot in zip(self.roster.seats, self.state.slots, strict=True):
             guard = slot.guard.test.challenger if slot.guard else ""

@@ -237,8 +237,11 @@ def test_reasons_and_gates_that_were_sent_come_out_again(service: Service) -> No
 
 
 def test_reasons_that_nobody_computed_are_found_out(service: Service) -> None:
-    assert explain_again(service, f"tx-{FORGED}", None).audit_repeats is False
-    assert "reasons as sent: THEY COME OUT DIFFERENTLY" in run(service, f"tx-{FORGED}").output
+    found, shown = explain_again(service, f"tx-{FORGED}", None), run(service, f"tx-{FORGED}")
+    assert (found.audit_repeats, found.agrees) == (False, False)
+    assert found.agreement != "differs", "the score does come out again"
+    assert "reasons as sent: THEY COME OUT DIFFERENTLY" in shown.output
+    assert shown.exit_code == 1
 
 
 def test_an_approved_payment_is_reasoned_about_when_asked(service: Service) -> None:
