@@ -17,6 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import msgspec
+import psutil
 
 from benchmarks.harness import RESULTS, Report, arguments
 from benchmarks.serving.brokers import broker_arguments, broker_of
@@ -28,6 +29,7 @@ from rlfa.lineup.plan import Plan, read_plan
 from rlfa.lineup.slots import AgentId, Epoch
 from rlfa.outcomes import log
 from rlfa.trainers.orders import Order, fulfil
+from streams.kafka.producer import Producer
 
 MODES: dict[str, dict[str, object]] = {
     "exactly-once": {"delivery": "exactly-once"},
@@ -35,6 +37,8 @@ MODES: dict[str, dict[str, object]] = {
 }
 BESIDE_RATE = 1_000
 WARM_UP_S = 5.0
+CHUNK = 20_000  # of a burst, made and sent at once
+BURST_LIMIT_S = 1200.0
 SWAP_EVERY_S = 2.0
 SNAPSHOT_EVERY_S = 2.0
 WANTED = {("at-least-once", 1_000): 20, ("exactly-once", 1_000): 30, ("exactly-once", 5_000): 60}  # p99, ms
@@ -117,6 +121,7 @@ def main() -> None:
     parser.add_argument("--rates", type=int, nargs="+", default=[100, 1_000, 5_000])
     parser.add_argument("--modes", nargs="+", choices=MODES, default=list(MODES))
     parser.add_argument("--alone", action="store_true", help="without the rows of what else goes on")
+    parser.add_argument("--burst", type=int, default=2_000_000, help="transactions that wait at the start; 0 for none")
     parser.add_argument("--transactions-per-day", type=int, default=6_000, help="of the history")
     args = parser.parse_args()
     if args.broker == "kafka" and args.json is None:
@@ -128,6 +133,8 @@ def main() -> None:
         with cluster(Path(scratch)):
             for mode in args.modes:
                 _measure(report, begun, servers, mode)
+            if args.burst:
+                _burst(report, begun, servers, args.burst)
     report.finish()
 
 
@@ -157,6 +164,43 @@ def _measure(report: Report, begun: Trained, servers: str, mode: str) -> None:
         stream = Stream(begun, service, begun.begins_at)
         stream.offer(BESIDE_RATE, WARM_UP_S)
         _row(report, mode, BESIDE_RATE, "a snapshot every 2 s", stream.offer(BESIDE_RATE, args.seconds))
+
+
+def _burst(report: Report, begun: Trained, servers: str, count: int) -> None:
+    """So many transactions wait when the service starts; how fast they are worked off, and in how much memory."""
+    section = report.section("a burst that waits", ("waiting", "decided", "seconds", "per second", "lane's peak MiB"))
+
+    def publish(service: Service) -> None:
+        producer = Producer(service.settings.kafka)
+        for first in range(0, count, CHUNK):
+            load = Load(f"w{first}", CHUNK, min(CHUNK, count - first) / CHUNK, begun.begins_at + first)
+            for key, value in records(begun.samples, load, KEY):
+                producer.produce(service.settings.topics.transactions, key, value)
+        producer.flush()
+        producer.close()
+
+    with begun.started("burst", servers, MODES["exactly-once"], publish) as (_, running):
+        first = began = time.monotonic()
+        decided = 0
+        while decided < count and time.monotonic() - began < BURST_LIMIT_S:
+            time.sleep(0.1)
+            decided = sum(status.decided for status in running.statuses() if status)
+            first = first if decided else time.monotonic()
+        took = time.monotonic() - first
+        peak = _lanes_peak_mib()
+    cells: dict[str, object] = {"waiting": count, "decided": decided, "seconds": took, "per second": decided / took}
+    section.row(**cells, **{"lane's peak MiB": peak})
+    report.claim(f"{report.args.broker}: burst, transactions without a decision", count - decided, "== 0")
+
+
+def _lanes_peak_mib() -> float:
+    """The largest resident memory that a lane's process has had."""
+    peaks = [0.0]
+    for process in psutil.Process().children(recursive=True):
+        if "LaneActor" in process.name() or any("LaneActor" in part for part in process.cmdline()):
+            status = Path(f"/proc/{process.pid}/status").read_text()
+            peaks.append(int(status.split("VmHWM:")[1].split()[0]) / 1024)
+    return max(peaks)
 
 
 def _row(report: Report, mode: str, rate: int, beside: str, heard: Heard) -> None:

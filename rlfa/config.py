@@ -374,6 +374,9 @@ def _refuse_split_entities(service: Service, path: Path) -> None:
         raise ConfigError(f"{path} lanes.count", lanes.count, allowed)
     if lanes.shards and entities == 1:
         raise ConfigError(f"{path} lanes.shards", lanes.shards, "0 where the stream has no entity besides its key")
+    if service.spec.windows.decayed and (lanes.count > 1 or lanes.shards):
+        found = f"{lanes.count} lanes, {lanes.shards} shards"
+        raise ConfigError(f"{path} lanes", found, "1 lane and 0 shards with windows.decayed")
 
 
 def _refuse_unknown_clusters(service: Service, path: Path) -> None:

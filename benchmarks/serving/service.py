@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,13 +39,27 @@ class Trained:
     begins_at: int
 
     @contextmanager
-    def started(self, name: str, servers: str, lanes: dict[str, object]) -> Iterator[tuple[Service, RunningService]]:
-        """The service with a name, topics and lane settings of its own, until the block ends."""
+    def started(
+        self,
+        name: str,
+        servers: str,
+        lanes: dict[str, object],
+        before: Callable[[Service], None] = lambda _service: None,
+    ) -> Iterator[tuple[Service, RunningService]]:
+        """The service with a name, topics and lane settings of its own, until the block ends.
+
+        Args:
+            name: of the service and its topics.
+            servers: of the broker.
+            lanes: settings.
+            before: called once the topics are there, before the service starts.
+        """
         folder = self.folder.parent / name
         shutil.copytree(self.folder, folder)
         _configure(folder, servers, name, lanes)
         service = load_service(folder / "rlfa.toml")
         create_topics(service)
+        before(service)
         running = start_service(service)
         try:
             yield service, running

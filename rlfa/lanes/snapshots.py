@@ -40,7 +40,7 @@ class SnapshotWriter:
             self._child = 0
         return bool(self._child)
 
-    def write(self, save: Callable[[], None]) -> None:
+    def write(self, save: Callable[[], object]) -> None:
         """Begin; `save` runs in a child, with everything as it is now. Not while the writer is busy."""
         assert not self._child
         if sys.platform != "linux":
@@ -69,7 +69,7 @@ class SnapshotWriter:
         return pid != 0
 
 
-def _save_and_exit(save: Callable[[], None], libc: ctypes.CDLL, parent: int) -> None:
+def _save_and_exit(save: Callable[[], object], libc: ctypes.CDLL, parent: int) -> None:
     """The child's whole life: its parent's sockets closed, no destructor run, ended when the parent is."""
     try:
         libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams.features import columns
+from streams.features.decayed.beside import FadingState
 from streams.features.windows import FeatureState
 from streams.spec import StreamSpec
 
@@ -15,7 +16,8 @@ _MIX = np.uint64(0x9E3779B97F4A7C15)
 
 def every_state(spec: StreamSpec) -> FeatureState:
     """The windows of every kind of entity, in one place."""
-    return FeatureState(spec.windows, tuple(spec.entities), lateness_ms=_lateness_ms(spec))
+    make = FadingState if spec.windows.decayed else FeatureState
+    return make(spec.windows, tuple(spec.entities), lateness_ms=_lateness_ms(spec))
 
 
 def lane_state(spec: StreamSpec) -> FeatureState:

@@ -132,11 +132,25 @@ def check(spec: WindowSpec, entities: tuple[str, ...]) -> None:
             parse_duration(text)
         except StreamsError as error:
             raise SpecError("[windows]", text, "a duration such as 36h or 7d") from error
+    _check_decayed(spec, entities)
     for name, aggregates in spec.entities.items():
         if name not in entities:
             raise SpecError("[windows.entities]", name, f"entities of the stream: {', '.join(entities)}")
         if "distinct" in aggregates and len(entities) == 1:
             raise SpecError(f"[windows.entities] {name}", "distinct", "only with a second kind of entity to count")
+
+
+def _check_decayed(spec: WindowSpec, entities: tuple[str, ...]) -> None:
+    for name, decayed in spec.decayed.items():
+        if name not in entities:
+            raise SpecError("[windows.decayed]", name, f"entities of the stream: {', '.join(entities)}")
+        if not decayed.windows or len(set(decayed.windows)) < len(decayed.windows):
+            raise SpecError(f"[windows.decayed.{name}] windows", decayed.windows, "one or more durations, none twice")
+        for text in (*decayed.windows, decayed.ttl):
+            try:
+                parse_duration(text)
+            except StreamsError as error:
+                raise SpecError(f"[windows.decayed.{name}]", text, "a duration such as 36h or 7d") from error
 
 
 def _cells(spec: WindowSpec, entities: tuple[str, ...]) -> list[tuple[int, int, Aggregate]]:

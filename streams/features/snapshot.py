@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 import numpy as np
@@ -16,9 +17,31 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from streams.errors import StreamsError
-from streams.features.windows import FeatureState
 
 TopicPartition = tuple[str, int]
+
+
+class Kept(Protocol):
+    """A state that packs itself into plain arrays."""
+
+    @property
+    def spec(self) -> msgspec.Struct:
+        """What is kept."""
+        ...
+
+    @property
+    def entities(self) -> tuple[str, ...]:
+        """Of which kinds."""
+        ...
+
+    def snapshot(self) -> dict[str, NDArray[np.generic]]:
+        """Copies of everything held."""
+        ...
+
+    def restore(self, arrays: Mapping[str, NDArray[np.generic]]) -> None:
+        """Take them in place of what is held."""
+        ...
+
 
 LAYOUT = 2  # of the arrays; another one is another fingerprint
 ALLOWED = "a whole snapshot; remove it to rebuild the state from the topic"
@@ -49,7 +72,7 @@ class _Meta(msgspec.Struct, frozen=True):
 
 
 def save_snapshot(
-    path: Path, state: FeatureState, *, offsets: Mapping[TopicPartition, int], watermarks: Mapping[int, int]
+    path: Path, state: Kept, *, offsets: Mapping[TopicPartition, int], watermarks: Mapping[int, int]
 ) -> None:
     """Write the state and its offsets, replacing an older snapshot in one step."""
     meta = msgspec.json.encode(
@@ -68,7 +91,7 @@ def save_snapshot(
     partial.replace(path)
 
 
-def load_snapshot(path: Path, state: FeatureState) -> Loaded:
+def load_snapshot(path: Path, state: Kept) -> Loaded:
     """Fill a state from a snapshot, in place of what it holds.
 
     Raises:
@@ -104,7 +127,7 @@ def read_offsets(path: Path) -> Mapping[TopicPartition, int]:
     return {(topic, partition): offset for topic, partition, offset in meta.offsets}
 
 
-def fingerprint(state: FeatureState) -> str:
+def fingerprint(state: Kept) -> str:
     """Of everything that the arrays depend on."""
     text = msgspec.json.encode([LAYOUT, state.spec, state.entities])
     return hashlib.sha256(text).hexdigest()[:16]

@@ -10,6 +10,7 @@ import pytest
 
 from rlfa.config import Settings
 from rlfa.rules.ruleset import ListFile, Rule, RuleFile
+from streams.features.spec import DecayedSpec
 from streams.spec import StreamSpec
 
 ROOT = Path(__file__).parents[2]
@@ -93,7 +94,9 @@ def page() -> str:
         for struct, title in ((RuleFile, ""), (Rule, " `[[rules]]`"), (ListFile, " `[lists.NAME]`"))
         for line in ("", *section(struct, f"rules.toml{title}"))
     ]
-    return "\n".join([*head, *section(Settings, "rlfa.toml"), "", *section(StreamSpec, "stream.toml"), *rules]) + "\n"
+    fading = section(DecayedSpec, "stream.toml `[windows.decayed.ENTITY]`")
+    stream = [*section(StreamSpec, "stream.toml"), "", *fading]
+    return "\n".join([*head, *section(Settings, "rlfa.toml"), "", *stream, *rules]) + "\n"
 
 
 def test_the_configuration_page_has_every_key(request: pytest.FixtureRequest) -> None:

@@ -57,6 +57,13 @@ def test_several_lanes_are_refused_while_windows_cross_them(tmp_path: Path) -> N
     assert load_service(files(tmp_path, "[lanes]\ncount = 2\nshards = 3")).settings.lanes.shards == 3
 
 
+def test_fading_windows_are_refused_beside_several_lanes(tmp_path: Path) -> None:
+    fading = STREAM + "\n[windows.decayed.customer]\nttl = '90d'\n"
+    with pytest.raises(ConfigError, match="lanes: found '2 lanes, 3 shards', allowed: 1 lane and 0 shards"):
+        load_service(files(tmp_path, "[lanes]\ncount = 2\nshards = 3", fading))
+    assert load_service(files(tmp_path, "", fading)).spec.windows.decayed["customer"].ttl == "90d"
+
+
 def test_a_cluster_entity_that_the_stream_does_not_have_is_refused(tmp_path: Path) -> None:
     clusters = "[free_agency.probation]\ncluster_entities = ['{}']"
     with pytest.raises(
