@@ -39,7 +39,8 @@ class RemoteHost:
 
         torch.set_num_threads(threads)
         configure_logs()
-        self._host = InlineHost(feature_names, seal)
+        has_gpu = bool(ray.get_gpu_ids()) and torch.cuda.is_available()
+        self._host = InlineHost(feature_names, seal, stacked_on="cuda" if has_gpu else "")
         self._held: frozenset[AgentId] = frozenset()
 
     def load(self, refs: Sequence[AgentRef]) -> None:

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.data_card import DataCard
-from agents.model import Voices
+from agents.model import Agent, Voices
+from agents.stacked import StackedAgents, shape_of
 from agents.weights import load_scorer, read_card
 from rlfa.errors import RlfaError
 from rlfa.hosts.sealed import SealedAgent, SealRules
@@ -114,6 +115,15 @@ class _Seat:
             self.agent.close()
 
 
+@dataclass(frozen=True, slots=True)
+class _Stack:
+    """Loaded agents of one shape that see the same columns, as one."""
+
+    ids: tuple[AgentId, ...]
+    scorer: StackedAgents
+    columns: NDArray[np.intp]
+
+
 @dataclass(slots=True)
 class InlineHost:
     """Agents in this process.
@@ -121,25 +131,38 @@ class InlineHost:
     Args:
         feature_names: columns of the matrices to come.
         seal: how agents from outside are held.
+        stacked_on: torch's name of a device, on which agents of one shape are scored as a stack; empty: each agent by
+            itself, which is faster on a CPU.
     """
 
     feature_names: tuple[str, ...]
     seal: SealRules = field(default_factory=SealRules)
+    stacked_on: str = ""
     _seats: Mapping[AgentId, _Seat] = field(default_factory=dict)
+    _stacks: tuple[_Stack, ...] = ()
 
     def load(self, refs: Sequence[AgentRef]) -> None:
         """Hold exactly these agents; the change is one assignment, so a batch in another thread sees old or new."""
         before = self._seats
-        self._seats = {ref.id: before.get(ref.id) or self._seat(ref) for ref in refs}
+        seats = {ref.id: before.get(ref.id) or self._seat(ref) for ref in refs}
+        if self.stacked_on and seats.keys() != before.keys():
+            self._stacks = _stacks_of(seats, self.stacked_on)
+        self._seats = seats
         for agent in before.keys() - self._seats.keys():
             before[agent].close()
 
     def score(self, agents: Sequence[AgentId], features: Features) -> Logits:
         """Logits float32[n, k]; a value that isn't finite counts as none."""
         logits = np.full((len(features), len(agents)), np.nan, np.float32)
-        seats = self._seats
+        seats, done = self._seats, set[AgentId]()
+        for stack in self._stacks:
+            if mine := [(j, stack.ids.index(agent)) for j, agent in enumerate(agents) if agent in stack.ids]:
+                found = stack.scorer.logits(features[:, stack.columns])
+                for j, k in mine:
+                    logits[:, j] = found[:, k]
+                done.update(stack.ids)
         for j, agent in enumerate(agents):
-            if agent in seats:
+            if agent in seats and agent not in done:
                 logits[:, j] = seats[agent].agent.logits(seats[agent].see(features))
         logits[~np.isfinite(logits)] = np.nan
         return logits
@@ -180,6 +203,22 @@ class InlineHost:
         hidden = np.array([bool(ref.visible) and name not in ref.visible for name in names])
         blank = np.array([UNKNOWN_CODE if name in card.categorical else np.nan for name in names], np.float32)
         return _Seat(agent, columns, hidden, blank, _usual(card))
+
+
+def _stacks_of(seats: Mapping[AgentId, _Seat], device: str) -> tuple[_Stack, ...]:
+    """Of the agents that can be stacked and see everything, those of one shape together."""
+    groups: dict[object, list[AgentId]] = {}
+    for agent, seat in seats.items():
+        if isinstance(seat.agent, Agent) and not seat.hidden.any() and (shape := shape_of(seat.agent)) is not None:
+            groups.setdefault(shape, []).append(agent)
+    return tuple(
+        _Stack(
+            tuple(ids),
+            StackedAgents([a for i in ids if isinstance(a := seats[i].agent, Agent)], device),
+            seats[ids[0]].columns,
+        )
+        for ids in groups.values()
+    )
 
 
 def _usual(card: DataCard) -> NDArray[np.float32]:

@@ -81,6 +81,23 @@ def test_reasons_of_several_agents_add_up_from_their_typical_rows(
     np.testing.assert_array_equal(found.voices[ref.id].weights, agent.voices(x).weights)
 
 
+def test_stacked_agents_score_what_each_scores_by_itself(agent: Agent, ref: AgentRef, tmp_path: Path) -> None:
+    others = [trained(Genome(experts=3, hidden=4, bins=4, epochs_max=2, seed=9)), trained(Genome(expert="logistic"))]
+    refs = [
+        ref,
+        *(AgentRef(id=AgentId(o.id), folder=str(tmp_path / o.id), checksum=save_agent(o, tmp_path / o.id))
+          for o in others),
+    ]  # fmt: skip
+    alone, stacked = InlineHost(SERVICE), InlineHost(SERVICE, stacked_on="cpu")
+    for one in (alone, stacked):
+        one.load(refs)
+    assert sorted(len(stack.ids) for stack in stacked._stacks) == [1, 2]
+    ids, x = [refs[2].id, AgentId("nobody"), refs[1].id, ref.id], wide(rows(100, seed=2))
+    np.testing.assert_allclose(stacked.score(ids, x), alone.score(ids, x), atol=1e-4)
+    stacked.load([ref])
+    np.testing.assert_allclose(stacked.score([ref.id], x), alone.score([ref.id], x), atol=1e-4)
+
+
 def test_trees_score_behind_the_seal(host: InlineHost, tmp_path: Path) -> None:
     """Their compiled kernel may open no file there."""
     agent, x = trained(Genome(expert="trees", experts=2, epochs_max=3)), rows(200, seed=1)
