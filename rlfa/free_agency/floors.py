@@ -87,6 +87,15 @@ def daily_floor(
     )
 
 
+def left_by_rules(ruled: NDArray[np.int8]) -> tuple[NDArray[np.bool_], int]:
+    """What the user's rules leave to the lineup, bool[n], and how many alerts they give.
+
+    Args:
+        ruled: int8[n], what they did, index into `ACTIONS`; `NOBODY` where none decided.
+    """
+    return ruled == NOBODY, int((ruled == ACTIONS.index("review")).sum())
+
+
 def _newest(state: ManagerState, turn: Turn) -> DailyFloor | None:
     """The floor that the cohort would have needed under the present lineup; None where nobody of it scored."""
     cohort, shares = turn.cohort, votes_of(state, turn.cohort)
@@ -95,8 +104,8 @@ def _newest(state: ManagerState, turn: Turn) -> DailyFloor | None:
     rows = (np.isfinite(logits) & (weights > 0)).any(axis=1)
     reviews = 0
     if cohort.ruled is not None:
-        rows &= cohort.ruled == NOBODY
-        reviews = int((cohort.ruled == ACTIONS.index("review")).sum())
+        left, reviews = left_by_rules(cohort.ruled)
+        rows &= left
     if not rows.any():
         return None
     score, _ = combine(logits[rows], weights[rows])

@@ -17,6 +17,7 @@ from rlfa.lineup.segments import Fields, fields_of
 from rlfa.lineup.slots import DAY_MS, Day
 from rlfa.lineup.voting import Rows
 from rlfa.outcomes import log
+from rlfa.outcomes.as_decided import rows_in
 from rlfa.rules.deciding import DECIDED, NO_HIT, RuleBook, rule_on
 from rlfa.rules.ruleset import Rule, RuleError, RuleSet
 from streams.history import FRAUD, GENUINE, UNKNOWN, History
@@ -118,21 +119,9 @@ def past_of_log(service: Service, fields: Fields) -> Past:
         raise RuleError(str(service.outcomes), "no closed day", "one at least; or --spec and --data")
     tables = [pq.read_table(log.path_of(service.outcomes, day)) for day in days]
     table = pa.concat_tables(tables, promote_options="default")
-    features = np.full((len(table), len(fields.names)), np.nan, np.float32)
-    for j, name in enumerate(fields.names):
-        if log.FEATURE + name in table.column_names:
-            features[:, j] = table[log.FEATURE + name].to_numpy()
-    rows = Rows(
-        tx_hash=table["tx_hash"].to_numpy(),
-        event_time=table["event_time"].to_numpy(),
-        amount=table["amount"].to_numpy(),
-        features=features,
-        fields=fields,
-        entities={name: table[log.ENTITY + name].to_numpy() for name in service.spec.entities},
-    )
     label = table["label"].to_numpy(zero_copy_only=False)
     known = np.array([UNKNOWN if truth is None else int(truth) for truth in label.tolist()], np.int8)
-    return Past(rows, known, table["score"].to_numpy().astype(np.float64))
+    return Past(rows_in(table, fields), known, table["score"].to_numpy().astype(np.float64))
 
 
 def try_on(rules: RuleSet, past: Past) -> SetFigures:

@@ -137,7 +137,7 @@ def _begin(
     ]
     families = {AgentId(ref.id): settings.slots[slot] for slot, ref in refs.items()}
     state, events = initial_state(slots, families, first_day, seed, rules.id if rules.rules else "")
-    floors = floors_of_history(service, days, state.lineup, tuple(refs.values()))
+    floors = floors_of_history(service, days, state.lineup, tuple(refs.values()), rules)
     state = with_floor(state, floors, first_day, settings.free_agency)
     entries = entries_of(events, state, at=EventTime(first_day * DAY_MS), recorded_at=recorded_at, policy="manual")
     store = Store.open(service.database)
