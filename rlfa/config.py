@@ -97,13 +97,18 @@ class HostSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     """GPUs of the remote host."""
     sealed_timeout_s: Annotated[float, Meta(gt=0, le=60)] = 0.5
     """How long a batch waits for a sealed agent, one from outside, before the rest decides without it."""
+    sealed_memory_max_mib: Annotated[int, Meta(ge=64, le=65_536)] = 1024
+    """Memory that a sealed agent may take on top of what its process starts with, in MiB; one that needs more is ended,
+    gives no score and is started again."""
     unsealed: bool = False
     """Hold agents from outside without the kernel's seal: only for machines that have neither Landlock nor seccomp."""
 
     @property
     def seal_rules(self) -> SealRules:
         """How agents from outside are held."""
-        return SealRules(timeout_s=self.sealed_timeout_s, unsealed=self.unsealed)
+        return SealRules(
+            timeout_s=self.sealed_timeout_s, memory_max_mib=self.sealed_memory_max_mib, unsealed=self.unsealed
+        )
 
 
 class TrainerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -29,6 +29,8 @@ class SealRules(msgspec.Struct, frozen=True, kw_only=True):
 
     timeout_s: float = 0.5
     """For one batch; then the agent gives no score for it."""
+    memory_max_mib: int = 1024
+    """That it may take on top of what its process starts with."""
     unsealed: bool = False
     """Go without the kernel's seal where it has none: still a process of its own."""
 
@@ -74,7 +76,8 @@ class SealedAgent:
         if not rules.unsealed:
             refuse_unavailable()
         mode = "unsealed" if rules.unsealed else "sealed"
-        command = (sys.executable, "-m", "rlfa.hosts.sealed_child", folder, checksum, mode)
+        limit = str(rules.memory_max_mib)
+        command = (sys.executable, "-m", "rlfa.hosts.sealed_child", folder, checksum, mode, limit)
         agent = cls(name, command, rules.timeout_s)
         agent.wait(START_WAIT_S)
         return agent
