@@ -21,6 +21,7 @@ from rlfa.lanes.clients import connect
 from rlfa.lanes.intake import intake_of
 from rlfa.lanes.session import LaneStatus, Session, held, turns
 from rlfa.lanes.step import Intake
+from rlfa.lanes.watchdog import Watchdog
 from rlfa.lineup.plan import Plan, read_plan
 from rlfa.lineup.slots import AgentId
 from rlfa.metrics.lane import HostCall, LaneMeter
@@ -35,7 +36,6 @@ from streams.errors import StreamsError
 
 RECONNECT_S = 1.0
 LOOK_S = 1.0  # an idle lane sees so often whether a shard has lost what it told it
-WATCHDOG_EXIT = 70
 
 
 @ray.remote(max_restarts=-1, max_task_retries=-1, num_cpus=0, max_concurrency=8)
@@ -64,11 +64,10 @@ class LaneActor:
         self._plan = read_plan(service.lineup_file)
         _load(self._host, service, self._plan, self._plan)
         self._stop = threading.Event()
-        self._turn_began: float | None = None
         self._session: Session | None = None
         self._was_hung = self._marker.exists()
         self._marker.unlink(missing_ok=True)
-        threading.Thread(target=self._watch, daemon=True).start()
+        self._watchdog = Watchdog(service.settings.lanes.turn_limit_s, self._hung)
 
     def run(self) -> None:
         """Decide until `stop`; after each trouble with the broker, connect and recover anew.
@@ -102,14 +101,14 @@ class LaneActor:
 
     def report(self) -> LaneReport:
         """All that is counted here, whatever the lane does at the moment."""
-        session, began = self._session, self._turn_began
+        session = self._session
         status = session.status() if session else None
         raised = session.ration.raised if session else {}
         return LaneReport(
             lane=self._lane,
             process=process_report(status.state_bytes if status else 0),
             counts=self._meter.counts(),
-            turn_s=None if began is None else time.monotonic() - began,
+            turn_s=self._watchdog.turn_s,
             status=status,
             reached=session.reached() if session else {},
             alerts_raised=raised[max(raised)] if raised else 0,
@@ -121,7 +120,7 @@ class LaneActor:
         return os.getpid()
 
     def _live(self) -> None:
-        self._alive()
+        self._watchdog.feed()
         clients = connect(self._service, self._lane, self._tracer)
         session = Session(
             service=self._service,
@@ -136,7 +135,7 @@ class LaneActor:
             tracer=self._tracer,
         )
         try:
-            session.recover(self._alive)
+            session.recover(self._watchdog.feed)
             _spare_the_collector()
             if self._tracer:
                 self._tracer.contexts.clear()  # of what was only replayed
@@ -144,12 +143,12 @@ class LaneActor:
             turns(session, stopped=self._stop.is_set, between=self._between(session))
             session.snapshot()
         finally:
-            self._alive()  # a client may hang in its last call as well
+            self._watchdog.feed()  # a client may hang in its last call as well
             self._session = None
             session.writer.finish()  # the next session's would write to the same file
             session.journal.close()
             clients.close()
-            self._turn_began = None
+            self._watchdog.rest()
 
     @property
     def _marker(self) -> Path:
@@ -161,10 +160,6 @@ class LaneActor:
         ports = [ActorPort(shard, wait_s) for shard in self._shards]
         return intake_of(self._service, SharedWindows(self._service.spec, ports) if ports else None)
 
-    def _alive(self) -> None:
-        """Feed the watchdog: from now on it waits as long as one turn may take."""
-        self._turn_began = time.monotonic()
-
     def _between(self, session: Session) -> Callable[[int], None]:
         """After each turn: feed the watchdog, take a new lineup, write a snapshot when it is time."""
         every = self._service.settings.lanes.snapshot_every_s
@@ -172,7 +167,7 @@ class LaneActor:
 
         def between(records: int) -> None:
             nonlocal last, looked
-            self._alive()
+            self._watchdog.feed()
             self._take_newest_plan(session)
             if session.intake.shared and not records and time.monotonic() - looked >= LOOK_S:
                 session.intake.shared.look()
@@ -194,16 +189,10 @@ class LaneActor:
                 self._host.remote_agents = _remote_agents(self._service, self._plan)
             session.use(self._plan)
 
-    def _watch(self) -> None:
-        """End the process when a client's call never returns; Ray starts it again, and it recovers."""
-        limit = self._service.settings.lanes.turn_limit_s
-        while True:
-            time.sleep(limit / 20)
-            began = self._turn_began
-            if began is not None and time.monotonic() - began > limit:
-                logger().error("lane_hung", lane=self._lane, limit_s=limit)
-                self._marker.touch()
-                os._exit(WATCHDOG_EXIT)
+    def _hung(self) -> None:
+        """The watchdog ends the process now; Ray starts it again, and it recovers."""
+        logger().error("lane_hung", lane=self._lane, limit_s=self._service.settings.lanes.turn_limit_s)
+        self._marker.touch()
 
 
 def _host(

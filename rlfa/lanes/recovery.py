@@ -79,14 +79,17 @@ def _refuse_lost(place: TopicPartition, begin: int, first: int) -> None:
 
 def _refuse_uncommitted(place: TopicPartition, begin: int, first: int, target: int | None) -> None:
     """A lane's snapshot is never ahead of what it has committed: the broker has lost that."""
-    if (first if target is None else target) < begin:
-        raise RecoveryError(
-            f"topic {place[0]} partition {place[1]}",
-            f"{'no committed offset' if target is None else f'committed offset {target}'} of the lanes' group, "
-            f"while the snapshot stands for {begin}",
-            "a broker that keeps the group's offsets (offsets.retention.minutes); or set the group's offset by hand "
-            "(kafka-consumer-groups.sh --reset-offsets)",
-        )
+    if (first if target is None else target) >= begin:
+        return
+    allowed = "the lanes' group's offsets as they were: set them by hand (kafka-consumer-groups.sh --reset-offsets)"
+    if target is not None:
+        allowed = "a snapshot that isn't ahead of it: remove this one, and the topic is replayed from its beginning"
+    raise RecoveryError(
+        f"topic {place[0]} partition {place[1]}",
+        f"{'no committed offset' if target is None else f'committed offset {target}'} of the lanes' group, "
+        f"while the snapshot stands for {begin}",
+        allowed,
+    )
 
 
 def _refuse_undecided(place: TopicPartition, first: int, goes_on_at: int) -> None:
