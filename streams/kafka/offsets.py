@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from streams.errors import BrokerError
 from streams.kafka.confluent import NO_OFFSET, client_config
@@ -26,7 +25,10 @@ class Standing(NamedTuple):
 
 
 class OffsetReader:
-    """Asks a broker for offsets, three small questions a look.
+    """Asks a broker for offsets, by consumers that read nothing.
+
+    librdkafka's admin client would do it in fewer questions, but it aborts the process when connections break under it
+    (2.16, an assertion in `rd_kafka_enq_once_del_source_return`).
 
     Args:
         settings: of the cluster.
@@ -35,8 +37,10 @@ class OffsetReader:
     """
 
     def __init__(self, settings: KafkaSettings, group: str, wait_s: float) -> None:
-        self._settings, self._group, self._wait_s = settings, group, wait_s
-        self._client = AdminClient(client_config(settings) | {"error_cb": bool})
+        self._settings, self._wait_s = settings, wait_s
+        config = client_config(settings) | {"group.id": group, "enable.auto.commit": False, "error_cb": bool}
+        self._settled = Consumer(config | {"isolation.level": "read_committed"})
+        self._open = Consumer(config | {"isolation.level": "read_uncommitted"})
 
     def look(self, topics: Sequence[str]) -> dict[Place, Standing]:
         """Every partition of some topics.
@@ -51,23 +55,20 @@ class OffsetReader:
             raise BrokerError(where, error.args[0].str(), "a broker that answers") from error
 
     def _look(self, topics: Sequence[str]) -> dict[Place, Standing]:
-        known = self._client.list_topics(timeout=self._wait_s).topics
-        places = [(topic, p) for topic in topics if topic in known for p in sorted(known[topic].partitions)]
-        if not places:
+        known = self._open.list_topics(timeout=self._wait_s).topics
+        asked = [
+            TopicPartition(topic, p) for topic in topics if topic in known for p in sorted(known[topic].partitions)
+        ]
+        if not asked:
             return {}
-        ends = self._ends(places, IsolationLevel.READ_COMMITTED)
-        open_ends = self._ends(places, IsolationLevel.READ_UNCOMMITTED)
-        committed = self._committed()
-        return {place: Standing(committed.get(place), ends[place], open_ends[place]) for place in places}
+        committed = [at.offset for at in self._open.committed(asked, timeout=self._wait_s)]
+        return {
+            (at.topic, at.partition): Standing(
+                offset if offset >= NO_OFFSET else None, self._end(self._settled, at), self._end(self._open, at)
+            )
+            for at, offset in zip(asked, committed, strict=True)
+        }
 
-    def _ends(self, places: Iterable[Place], isolation: IsolationLevel) -> dict[Place, int]:
-        asked = {TopicPartition(*place): OffsetSpec.latest() for place in places}
-        found = self._client.list_offsets(asked, isolation_level=isolation, request_timeout=self._wait_s)
-        return {(at.topic, at.partition): answer.result().offset for at, answer in found.items()}
-
-    def _committed(self) -> dict[Place, int]:
-        asked = [ConsumerGroupTopicPartitions(self._group)]
-        found = self._client.list_consumer_group_offsets(asked, request_timeout=self._wait_s)
-        (answer,) = found.values()
-        offsets = answer.result().topic_partitions
-        return {(p.topic, p.partition): p.offset for p in offsets if p.offset >= NO_OFFSET}
+    def _end(self, client: Consumer, at: TopicPartition) -> int:
+        """The offset after the last that this client may see."""
+        return int(client.get_watermark_offsets(at, timeout=self._wait_s)[1])
