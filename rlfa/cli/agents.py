@@ -161,7 +161,9 @@ def take_in(
     loaded = load_scorer(folder, checksum)
     if loaded.genome.rules and not service.settings.hosts.unsealed:
         raise ImportRefusedError(
-            str(folder / GENOME), "rules", "none from outside: Arrow, which reads them, has threads"
+            str(folder / GENOME),
+            "rules",
+            "none unless hosts.unsealed: Arrow, which reads them, has threads",
         )
     here = intake_of(service).feature_names
     _refuse_strange(f"{folder / CARD} feature_names", loaded.feature_names, here)

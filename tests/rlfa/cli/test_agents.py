@@ -139,6 +139,22 @@ def test_what_is_wrong_with_it_is_said_in_one_line_and_nothing_is_kept(
     assert kept(service) == 0
 
 
+def test_one_with_rules_as_inputs_is_refused_unless_strangers_go_unsealed(service: Service, tmp_path: Path) -> None:
+    names = intake_of(service).feature_names
+    x = np.random.default_rng(0).lognormal(3, 1, (300, len(names))).astype(np.float32)
+    genome = Genome(expert="logistic", experts=1, bins=2, epochs_max=1, rules=("amount > 40",), rules_only=True)
+    agent = train(genome, x, x[:, 0] > 40, np.arange(300), feature_names=names, threads=1)
+    checksum = save_agent(agent, tmp_path / "vendor")
+    refused = bring(service, tmp_path / "vendor", checksum)
+    assert refused.exit_code == 1
+    assert "found rules, allowed: none unless hosts.unsealed" in str(refused.exception)
+    assert kept(service) == 0
+    with (Path(service.root) / "rlfa.toml").open("a") as settings:
+        settings.write("[hosts]\nunsealed = true\n")
+    assert bring(service, tmp_path / "vendor", checksum).exit_code == 0
+    assert kept(service) == 2
+
+
 def test_a_move_without_a_name_is_misuse(service: Service, outside: tuple[Path, str]) -> None:
     result = run(
         service, "import", str(outside[0]), "--checksum", outside[1], "--slot", "main", "--by", " ", "--reason", "x"
