@@ -164,7 +164,7 @@ class Intake:
             decoded.partition, decoded.offset, decoded.tx_hash, decoded.event_time, decoded.amount, decoded.entities
         )
         taken = self.take(arrived, _reached(records) if self.shared else NOWHERE)
-        by_place = {(r.partition, r.offset): r for r in records}
+        by_place = {(r.partition, r.offset): r for r in records} if (taken.verdict != OK).any() else {}
         dead += unread
         dead += _refused(decoded, taken.verdict == TOO_OLD, EVENT_TIME_TOO_OLD, by_place)
         dead += _refused(decoded, taken.verdict == TOO_FAR_AHEAD, EVENT_TIME_TOO_FAR_AHEAD, by_place)
