@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -154,21 +155,31 @@ class RunningService:
             others=dict(zip(others, answers[count + 1 :], strict=True)),
         )
 
-    def stop(self, wait_s: float = 20.0) -> bool:
+    def stop(self, wait_s: float = 20.0) -> None:
+        """Drain, then end."""
+        self.drain(wait_s)
+        self.end()
+
+    def drain(self, wait_s: float) -> bool:
         """Let the manager finish its cohort and each lane commit what it has in hand.
 
         Returns:
-            Whether all of them have within the time; who hasn't is ended, and goes on from its last commit next time.
+            Whether all of them have within the time; who hasn't goes on from its last commit next time.
         """
         for actor in (self.manager, *self.lanes):
             actor.stop.remote()
-        lives = [*self.lives, self.managing]
+        lives, began = [*self.lives, self.managing], time.monotonic()
         ended, _ = ray.wait(lives, num_returns=len(lives), timeout=wait_s)
-        for shard in self.shards:
-            _ask(shard.keep, wait_s)
-        for actor in (*self.lanes, *self.shards, self.manager, *([self.host] if self.host else [])):
-            ray.kill(actor)  # what is left of them holds names and memory, and nothing else
+        left = max(wait_s - (time.monotonic() - began), 1.0)
+        kept = [shard.keep.remote() for shard in self.shards]
+        if kept:
+            ray.wait(kept, num_returns=len(kept), timeout=left)
         return len(ended) == len(lives)
+
+    def end(self) -> None:
+        """End every actor's process: what is left of them holds names and memory, and nothing else."""
+        for actor in (*self.lanes, *self.shards, self.manager, *([self.host] if self.host else [])):
+            ray.kill(actor)
 
 
 def start_service(service: Service) -> RunningService:
@@ -183,7 +194,9 @@ def start_service(service: Service) -> RunningService:
     host = None
     if settings.hosts.remote_slots:
         options = RemoteHost.options(num_gpus=settings.hosts.gpus)  # type: ignore[attr-defined]  # made by Ray's decorator
-        host = options.remote(intake_of(service).feature_names, settings.lanes.threads, settings.hosts.seal_rules)
+        host = options.remote(
+            intake_of(service).feature_names, settings.lanes.threads, settings.hosts.seal_rules, settings.log_level
+        )
     names = tuple(f"{settings.name}-lane-{i}" for i in range(settings.lanes.count))
     shards = [ShardActor.remote(service, i) for i in range(settings.lanes.shards)]  # type: ignore[attr-defined]  # made by Ray's decorator
     lanes = [LaneActor.options(name=name).remote(service, i, host, shards) for i, name in enumerate(names)]  # type: ignore[attr-defined]  # made by Ray's decorator

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections import deque
 from collections.abc import MutableMapping
 from typing import TextIO
 
@@ -20,7 +21,10 @@ ALLOWED_KEYS = frozenset(
     }
 )  # fmt: skip
 
+RELAYED_MAX = 1000  # lines of an actor that wait to be collected; older ones are in Ray's own files alone
+
 _dropped_keys: dict[str, int] = {}
+_relayed: deque[str] = deque(maxlen=RELAYED_MAX)
 
 
 def dropped_keys() -> dict[str, int]:
@@ -38,13 +42,26 @@ def drop_unknown_keys(
     return event_dict
 
 
-def configure_logs(level: str = "info", *, stream: TextIO | None = None) -> None:
-    """JSON lines on stderr; for a person where stderr is a terminal."""
+def relayed_lines() -> tuple[str, ...]:
+    """This actor's lines since the last call: Ray keeps its stderr in a file, where nobody looks."""
+    return tuple(_relayed.popleft() for _ in range(len(_relayed)))
+
+
+def configure_logs(level: str = "info", *, stream: TextIO | None = None, relay: bool = False) -> None:
+    """JSON lines on stderr; for a person where stderr is a terminal.
+
+    Args:
+        level: least severe.
+        stream: in place of stderr.
+        relay: keep lines for `relayed_lines` too.
+    """
     out = stream or sys.stderr
     is_terminal = out.isatty()
     renderer: structlog.typing.Processor = (
         structlog.dev.ConsoleRenderer() if is_terminal else structlog.processors.JSONRenderer()
     )
+    if relay:
+        renderer = _relaying(renderer)
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
@@ -57,6 +74,17 @@ def configure_logs(level: str = "info", *, stream: TextIO | None = None) -> None
         logger_factory=lambda *_: structlog.PrintLogger(stream or sys.stderr),
         cache_logger_on_first_use=False,
     )
+
+
+def _relaying(render: structlog.typing.Processor) -> structlog.typing.Processor:
+    def rendered(
+        of: structlog.typing.WrappedLogger, method: str, event_dict: structlog.typing.EventDict
+    ) -> structlog.typing.ProcessorReturnValue:
+        line = render(of, method, event_dict)
+        _relayed.append(str(line))
+        return line
+
+    return rendered
 
 
 def logger() -> structlog.typing.FilteringBoundLogger:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -35,11 +36,14 @@ def serve(config: Config = Path("rlfa.toml")) -> None:
         _set_on_signals(stopped)  # Ray has put its own in their place, which abort
         running = start_service(service)
         failure = None
-        with watch.running(lambda: running.reports(service.settings.metrics.answer_s)):
+        ask = partial(running.reports, service.settings.metrics.answer_s)
+        with watch.running(ask, partial(typer.echo, err=True)):
             while failure is None and not stopped.wait(CHECK_S):
                 watch.beat()
                 failure = running.failure()
-        is_drained = running.stop(service.settings.drain_s)
+            watch.stops()
+            is_drained = running.drain(service.settings.drain_s)
+        running.end()
     if failure:
         raise RlfaError(failure)
     if not is_drained:

@@ -57,7 +57,7 @@ class ManagerActor:
     """
 
     def __init__(self, service: Service, lanes: tuple[str, ...]) -> None:
-        configure_logs(service.settings.log_level)
+        configure_logs(service.settings.log_level, relay=True)
         os.nice(NICENESS)
         pa.set_cpu_count(1)  # the outcome log's files: lanes have the cores
         self._service = service
@@ -255,6 +255,16 @@ class ManagerActor:
             entries = Ledger(session).read(self._outbox.seq)
         self._outbox.send(self._service, entries)
         self._meter.entries.update(entry.kind for entry in entries)
+        for entry in entries:
+            logger().info(
+                "ledger_written",
+                kind=entry.kind,
+                slot=entry.slot,
+                agent=entry.agent,
+                epoch=entry.epoch,
+                who=entry.who,
+                why=entry.why,
+            )
 
 
 def _office(service: Service) -> FrontOffice:

@@ -34,11 +34,11 @@ class Scored(NamedTuple):
 class RemoteHost:
     """Agents in an actor of their own; Ray starts it again when it dies, and it loads what its lane asks for."""
 
-    def __init__(self, feature_names: tuple[str, ...], threads: int, seal: SealRules) -> None:
+    def __init__(self, feature_names: tuple[str, ...], threads: int, seal: SealRules, log_level: str) -> None:
         import torch
 
         torch.set_num_threads(threads)
-        configure_logs()
+        configure_logs(log_level, relay=True)
         has_gpu = bool(ray.get_gpu_ids()) and torch.cuda.is_available()
         self._host = InlineHost(feature_names, seal, stacked_on="cuda" if has_gpu else "")
         self._held: frozenset[AgentId] = frozenset()

@@ -52,7 +52,7 @@ class LaneActor:
     def __init__(
         self, service: Service, lane: int, remote: ActorHandle | None, shards: Sequence[ActorHandle] = ()
     ) -> None:
-        configure_logs(service.settings.log_level)
+        configure_logs(service.settings.log_level, relay=True)
         torch.set_num_threads(service.settings.lanes.threads)
         self._service, self._lane = service, lane
         self._shards = shards
@@ -142,6 +142,7 @@ class LaneActor:
             self._session = session
             turns(session, stopped=self._stop.is_set, between=self._between(session))
             session.snapshot()
+            logger().info("lane_stopped", lane=self._lane, decided=session.decided)
         finally:
             self._watchdog.feed()  # a client may hang in its last call as well
             self._session = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from rlfa.errors import RlfaError
@@ -66,6 +66,22 @@ def route(
         _refuse_forgotten(place, goes_on_at, end)
         start[place], live[place] = begin, goes_on_at
     return Route(start, live)
+
+
+def reached(
+    done: Mapping[TopicPartition, int],
+    readers: Iterable[tuple[Mapping[TopicPartition, int], Mapping[TopicPartition, int]]],
+) -> dict[TopicPartition, int]:
+    """How far each partition is through: where that is all that it had, up to its end, transaction markers included.
+
+    Args:
+        done: the first offset of each partition that isn't through.
+        readers: of each what it reads next, and the ends that it has come to.
+    """
+    found = dict(done)
+    for read, ends in readers:
+        found |= {place: end for place, end in ends.items() if place in done and read.get(place) == done[place] < end}
+    return found
 
 
 def _refuse_lost(place: TopicPartition, begin: int, first: int) -> None:

@@ -23,7 +23,7 @@ from rlfa.config import Service
 from rlfa.hosts.scoring import AgentRef, Host
 from rlfa.lanes.label_reader import LabelReader
 from rlfa.lanes.pace import TurnCost, batch_limit, waits_s
-from rlfa.lanes.recovery import RecoveryError, TopicPartition, read_between, route
+from rlfa.lanes.recovery import RecoveryError, TopicPartition, reached, read_between, route
 from rlfa.lanes.snapshots import SnapshotWriter
 from rlfa.lanes.step import Absorbed, Intake, columns_of, decide
 from rlfa.lineup.budget import Ration, Share
@@ -195,6 +195,8 @@ class Session:
             self.tracer.end(batch, len(records))
         self.decided += len(absorbed.transactions.tx_id)
         self.dead.update(letter.reason for letter in absorbed.dead)
+        if dead := absorbed.dead:
+            logger().warning("records_refused", lane=self.lane, dead_lettered=len(dead), reason=dead[0].reason)
         self._keep_pace(records, began)
         return len(records) + len(labels)
 
@@ -252,10 +254,7 @@ class Session:
     def reached(self) -> dict[TopicPartition, int]:
         """The first offset of each partition that isn't through; where all is, the one after its end and markers."""
         sources = (self.clients.transactions, self.clients.labels)
-        read = {place: at for source in sources for place, at in source.positions().items()}
-        ends = {place: at for source in sources for place, at in source.ends().items()}
-        done = dict(self.positions)
-        return {p: max(at, ends.get(p, 0)) if read.get(p) == at else at for p, at in done.items()}
+        return reached(dict(self.positions), [(source.positions(), source.ends()) for source in sources])
 
     def _keep_pace(self, records: Sequence[Record], began: float) -> None:
         """Learn from the turn how large the next batch may be, and let transactions gather until it is time for it."""
@@ -323,13 +322,8 @@ class Session:
 
     def _warn_of_suspended(self, ruled: Ruled) -> None:
         for rule, day in ruled.suspended:
-            logger().error(
-                "rule_suspended",
-                rule=rule.name,
-                day=str(np.datetime64(int(day), "D")),
-                lane=self.lane,
-                count=ruled.book.part(rule),
-            )
+            on = str(np.datetime64(int(day), "D"))
+            logger().error("rule_suspended", rule=rule.name, day=on, lane=self.lane, count=ruled.book.part(rule))
 
     def _places(self) -> tuple[list[TopicPartition], list[TopicPartition]]:
         """This lane's partitions of both topics: the same numbers, since both are keyed alike."""

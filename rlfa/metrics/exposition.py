@@ -100,6 +100,7 @@ def _of_process(name: str, process: ProcessReport | None) -> Iterator[Sample]:
     yield "rlfa_process_resident_bytes", (name,), float(process.resident_bytes)
     yield "rlfa_process_cpu_seconds_total", (name,), process.cpu_seconds
     yield "rlfa_process_open_files", (name,), float(process.open_files)
+    yield "rlfa_log_keys_dropped_total", (name,), float(process.log_keys_dropped)
     if process.state_bytes:
         yield "rlfa_state_bytes", (name,), float(process.state_bytes)
 

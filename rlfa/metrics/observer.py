@@ -84,10 +84,11 @@ class Observer:
         self._thread.start()
 
     def stop(self) -> None:
-        """End after the look in hand."""
+        """End after a last look."""
         self._stopped.set()
         if self._thread is not None:
             self._thread.join()
+            self.look()
 
     def look(self) -> None:
         """Once. Offsets come first: what lanes say then is at least as new, so no lag is seen that isn't there."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import msgspec
 import psutil
 
+from rlfa.telemetry import dropped_keys, relayed_lines
+
 
 class ProcessReport(msgspec.Struct, frozen=True, kw_only=True):
     """One process, as its operating system counts it."""
@@ -17,6 +19,10 @@ class ProcessReport(msgspec.Struct, frozen=True, kw_only=True):
     """File handles, sockets included."""
     state_bytes: int = 0
     """Of the features that it keeps."""
+    log: tuple[str, ...] = ()
+    """Its lines since the last report."""
+    log_keys_dropped: int = 0
+    """Keys that were logged without being allowed."""
 
 
 def process_report(state_bytes: int = 0) -> ProcessReport:
@@ -30,4 +36,6 @@ def process_report(state_bytes: int = 0) -> ProcessReport:
             cpu_seconds=cpu.user + cpu.system,
             open_files=process.num_fds(),
             state_bytes=state_bytes,
+            log=relayed_lines(),
+            log_keys_dropped=sum(dropped_keys().values()),
         )

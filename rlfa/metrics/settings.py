@@ -12,7 +12,7 @@ class MetricsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     """The endpoint of `rlfa serve` and `rlfa demo`: `/metrics`, `/livez`, `/readyz`."""
 
     enabled: bool = True
-    """Whether there is one."""
+    """Whether there is one; the looks of `every_s` bring actors' log lines too, and go on without it."""
     host: str = "127.0.0.1"
     """Address that it listens on; anything but loopback shows it to others, without a login."""
     port: Annotated[int, Meta(ge=0, le=65_535)] = 9464

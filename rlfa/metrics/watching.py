@@ -33,29 +33,37 @@ class Watching:
         """The main loop is there."""
         self.health.beat = time.monotonic()
 
+    def stops(self) -> None:
+        """It is no longer ready; looks go on."""
+        self.health.phase = "stops"
+
     @contextmanager
-    def running(self, ask: Callable[[], Reports]) -> Iterator[None]:
-        """The service has started; it stops with the block.
+    def running(self, ask: Callable[[], Reports], heard: Callable[[str], object] = bool) -> Iterator[None]:
+        """The service has started; it has stopped by the end of the block.
 
         Args:
             ask: everybody for a report, within `answer_s`.
+            heard: told each line that an actor has logged.
         """
+
+        def see(seen: Seen) -> None:
+            self.health.seen = seen
+            for process in seen.reports.processes.values():
+                for line in process.log if process else ():
+                    heard(line)
+
         settings, topics = self.service.settings, self.service.settings.topics
         reader = OffsetReader(settings.kafka, group_of(self.service), settings.metrics.answer_s)
         wanted = (topics.transactions, topics.labels)
-        observer = Observer(ask, lambda: reader.look(wanted), self._see, settings.metrics.every_s)
+        observer = Observer(ask, lambda: reader.look(wanted), see, settings.metrics.every_s)
         self.beat()
         self.health.phase = "runs"
-        if self.url:
-            observer.start()
+        observer.start()
         try:
             yield
         finally:
-            self.health.phase = "stops"
+            self.stops()
             observer.stop()
-
-    def _see(self, seen: Seen) -> None:
-        self.health.seen = seen
 
 
 @contextmanager

@@ -30,7 +30,7 @@ class ShardActor:
     """
 
     def __init__(self, service: Service, number: int) -> None:
-        configure_logs(service.settings.log_level)
+        configure_logs(service.settings.log_level, relay=True)
         self._path = service.shard_snapshot(number)
         self._every_s = service.settings.lanes.snapshot_every_s
         self._shard = Shard(shard_state(service.spec))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -50,9 +51,11 @@ def seen(noida: EmbeddedBroker, tmp_path_factory: pytest.TempPathFactory) -> Ite
         metrics = f"[metrics]\nport = {free_port()}\nevery_s = 0.2\n"
         traces = f'[traces]\nenabled = true\nendpoint = "{collector.url}"\n'
         ready = bench(folder, noida.bootstrap_servers, "seen", partitions=2, lanes=metrics + traces)
+        config = folder / "rlfa.toml"
+        config.write_text(config.read_text().replace('log_level = "error"', 'log_level = "info"'))
         published = ready.publish(FIRST_DAY, FIRST_DAY + 1)
         ready.send(ready.service.settings.topics.transactions, b"k", b"no JSON")
-        with serve(folder / "rlfa.toml") as served:
+        with serve(config) as served:
             served.wait_until(lambda: served.answers("/readyz") == READY, "ready")
             served.wait_until(lambda: served.total("rlfa_decisions_total") >= published, "decided")
             yield Seen(ready, served, published, collector)
@@ -143,6 +146,9 @@ def test_sigterm_commits_what_is_in_hand_within_its_limit_and_a_restart_would_go
     seen.bench.publish(FIRST_DAY + 1, FIRST_DAY + 4)
     seen.served.wait_until(lambda: seen.served.total("rlfa_decisions_total") > before, "in the middle")
     assert seen.served.terminate(settings.drain_s + 10) == 0, seen.served.log.read_text()
+    events = [json.loads(x)["event"] for x in seen.served.log.read_text().splitlines() if x.startswith("{")]
+    for event in ("lane_recovered", "records_refused", "lane_stopped", "service_stopped"):
+        assert event in events
     decided = seen.bench.decided()
     assert set(decided.values()) == {1}
     reader = OffsetReader(settings.kafka, group_of(seen.bench.service), 5.0)

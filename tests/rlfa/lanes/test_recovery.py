@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rlfa.lanes.recovery import RecoveryError, route
+from rlfa.lanes.recovery import RecoveryError, reached, route
 
 HERE = ("transactions", 0)
 
@@ -55,3 +55,18 @@ def test_nothing_live_is_ever_replayed_in_silence(first: int, snapshot: int, ahe
     begin = first + snapshot
     found = route(snapshot={HERE: begin}, committed={HERE: begin + ahead}, retained={HERE: (first, 500)})
     assert found.start[HERE] <= found.live[HERE] == begin + ahead
+
+
+@pytest.mark.parametrize(
+    ("read", "ends", "found"),
+    [
+        (7, {}, 7),  # the reader hasn't met the end
+        (7, {HERE: 9}, 9),  # two markers behind the last record
+        (8, {HERE: 9}, 7),  # one is read and not yet through
+        (7, {HERE: 6}, 7),  # an end of before
+    ],
+)
+def test_a_partition_is_through_up_to_its_markers_only_where_all_that_was_read_is_through(
+    read: int, ends: dict[tuple[str, int], int], found: int
+) -> None:
+    assert reached({HERE: 7}, [({HERE: read}, ends), ({}, {})]) == {HERE: found}
