@@ -50,6 +50,8 @@ class Health:
 
 
 def _troubles(seen: Seen, settings: MetricsSettings, transactions: str) -> Iterator[str]:
+    if not seen.is_broker_up:
+        yield f"broker: no answer within {settings.answer_s:g} s"
     for lane, report in seen.reports.lanes.items():
         if report is None:
             yield f"lane {lane}: no answer within {settings.answer_s:g} s"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from rlfa.metrics.health import Health, Phase
@@ -24,6 +26,7 @@ def test_ready_is_a_service_whose_lanes_all_decide_within_their_limits() -> None
     ("looked", "reason"),
     [
         (None, "service: nobody has been asked yet"),
+        (replace(seen(lane(0)), lags={}), "broker: no answer within 2 s"),
         (seen(lane(0), None), "lane 1: no answer within 2 s"),
         (seen(lane(0), lane(1, recovers=True)), "lane 1: connects or recovers"),
         (seen(lane(0, turn_s=12.0)), "lane 0: found a batch of 12.0 s, allowed: 10 (metrics.ready_turn_s)"),
