@@ -36,7 +36,7 @@ MODES: dict[str, dict[str, object]] = {
     "at-least-once": {"delivery": "at-least-once", "commit_interval_ms": 100},
 }
 BESIDE_RATE = 1_000
-WARM_UP_S = 5.0
+WARM_UP_S = 15.0  # a broker on a JVM is slow until it has compiled what it does
 CHUNK = 20_000  # of a burst, made and sent at once
 BURST_LIMIT_S = 1200.0
 SWAP_EVERY_S = 2.0
