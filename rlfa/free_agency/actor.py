@@ -256,15 +256,8 @@ class ManagerActor:
         self._outbox.send(self._service, entries)
         self._meter.entries.update(entry.kind for entry in entries)
         for entry in entries:
-            logger().info(
-                "ledger_written",
-                kind=entry.kind,
-                slot=entry.slot,
-                agent=entry.agent,
-                epoch=entry.epoch,
-                who=entry.who,
-                why=entry.why,
-            )
+            # Without `who` and `why`: a person's name, and whatever that person wrote.
+            logger().info("ledger_written", kind=entry.kind, slot=entry.slot, agent=entry.agent, epoch=entry.epoch)
 
 
 def _office(service: Service) -> FrontOffice:
