@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import msgspec
@@ -27,7 +28,7 @@ class _Id(msgspec.Struct, frozen=True):
     tx_id: str
 
 
-def read_values(settings: KafkaSettings, topic: str) -> list[bytes]:
+def read_values(settings: KafkaSettings, topic: str) -> Iterator[bytes]:
     """The value of every committed record of a topic.
 
     Raises:
@@ -36,14 +37,12 @@ def read_values(settings: KafkaSettings, topic: str) -> list[bytes]:
     source = ConfluentSource(settings, "rlfa-audit")
     try:
         source.assign({(topic, p): source.retained((topic, p))[0] for p in source.partitions(topic)})
-        found: list[bytes] = []
         last = time.monotonic()
         # Not every broker lets the client see the end behind a last transaction: silence is an end as well.
         while source.positions().keys() - source.ends() and time.monotonic() - last < SILENCE_S:
             records = source.consume(BATCH, POLL_S)
-            found += [r.value or b"{}" for r in records]
+            yield from (r.value or b"{}" for r in records)
             last = time.monotonic() if records else last
-        return found
     finally:
         source.close()
 

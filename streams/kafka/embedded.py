@@ -58,7 +58,7 @@ class EmbeddedBroker:
         binary = Path(package.origin).parent / "noida-db"
         binary.chmod(0o755)  # wheels don't keep the bit
         arguments = ["start", "--only", "kafka", "--kafka-port", str(self.port), "--data-dir", self._folder]
-        self._process = _spawn([str(binary), *arguments], Path(self._folder) / "broker.log")
+        self._process = spawn([str(binary), *arguments], Path(self._folder) / "broker.log")
         _wait_for(self.port, self._process)
         return self
 
@@ -132,7 +132,7 @@ class ApacheKafka:
         properties.write_text("".join(f"{k}={v}\n" for k, v in self._properties().items()))
         if not (self.data / "log" / "meta.properties").exists():
             self._format(properties)
-        self._process = _spawn(
+        self._process = spawn(
             [str(self.home / "bin" / "kafka-server-start.sh"), str(properties)],
             self.data / "broker.log",
             {"KAFKA_HEAP_OPTS": "-Xmx512m", "LOG_DIR": str(self.data / "logs")},
@@ -210,7 +210,7 @@ class ApacheKafka:
             raise BrokerError("kafka-storage.sh format", lines[-1] if lines else "", "Java 17 and a writable folder")
 
 
-def _spawn(command: list[str], log: Path, environment: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
+def spawn(command: list[str], log: Path, environment: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
     """A child in a process group of its own that the kernel ends together with its parent."""
     libc = ctypes.CDLL(None, use_errno=True)
 
