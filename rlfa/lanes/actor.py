@@ -33,6 +33,7 @@ from rlfa.shards.actor import ActorPort
 from rlfa.shards.windows import ShardError, SharedWindows
 from rlfa.telemetry import configure_logs, logger
 from streams.errors import StreamsError
+from streams.features.snapshot import SnapshotError
 
 RECONNECT_S = 1.0
 LOOK_S = 1.0  # an idle lane sees so often whether a shard has lost what it told it
@@ -74,10 +75,13 @@ class LaneActor:
 
         Raises:
             RlfaError: the state and the broker don't belong together, or a journal can't be written.
+            SnapshotError: the snapshot is damaged, or made with another spec.
         """
         while not self._stop.is_set():
             try:
                 self._live()
+            except SnapshotError:
+                raise  # a file that is wrong stays wrong: its line says what to do
             except (StreamsError, HostError, ShardError) as error:
                 self._meter.reconnects[type(error).__name__] += 1
                 logger().warning("lane_reconnects", lane=self._lane, error=str(error))

@@ -21,7 +21,6 @@ from streams.kafka.embedded import ApacheKafka, EmbeddedBroker
 FAULTS = (
     "a lane killed between sending offsets and committing",
     "the remote host killed",
-    "connections cut",
     "a commit's answer lost",
     "the whole service killed",
     "the service stopped and started with other lanes",
@@ -53,10 +52,17 @@ def test_a_broker_killed_in_the_middle_loses_doubles_and_changes_nothing(scene: 
     assert outcome.is_clean, outcome
 
 
-def test_a_broker_that_has_forgotten_everything_stops_the_start_in_one_line(scene: Stage) -> None:
+def test_a_snapshot_or_a_broker_that_does_not_fit_stops_the_start_in_one_line(scene: Stage) -> None:
     if not isinstance(scene.broker, EmbeddedBroker):
         pytest.skip("Apache Kafka keeps its records")
     scene.process.stop()
+    snapshot = scene.service.snapshot(0)
+    whole = snapshot.read_bytes()
+    snapshot.write_bytes(whole[:-1])
+    scene.process.start()
+    assert scene.process.wait() == 1
+    assert "allowed: a whole snapshot; remove it" in last_lines(scene.process.log, 1)
+    snapshot.write_bytes(whole)
     scene.broker.stop()
     scene.broker.start()
     create_topics(scene.service)
