@@ -62,8 +62,8 @@ def route(
         goes_on_at = begin if target is None else target
         _refuse_lost(place, begin, first)
         _refuse_undecided(place, first, goes_on_at)
-        _refuse_uncommitted(place, begin, first, target)
         _refuse_forgotten(place, goes_on_at, end)
+        _refuse_uncommitted(place, begin, first, target)
         start[place], live[place] = begin, goes_on_at
     return Route(start, live)
 
