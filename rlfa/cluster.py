@@ -37,7 +37,7 @@ from rlfa.lanes.actor import LaneActor
 from rlfa.lanes.intake import intake_of
 from rlfa.lanes.session import LaneStatus
 from rlfa.metrics.reports import Reports
-from rlfa.shards.actor import ShardActor
+from rlfa.shards.actor import ShardActor, shard_names
 from rlfa.telemetry import logger
 from streams.spec import refuse_tables_only
 
@@ -198,8 +198,8 @@ def start_service(service: Service) -> RunningService:
             intake_of(service).feature_names, settings.lanes.threads, settings.hosts.seal_rules, settings.log_level
         )
     names = tuple(f"{settings.name}-lane-{i}" for i in range(settings.lanes.count))
-    shards = [ShardActor.remote(service, i) for i in range(settings.lanes.shards)]  # type: ignore[attr-defined]  # made by Ray's decorator
-    lanes = [LaneActor.options(name=name).remote(service, i, host, shards) for i, name in enumerate(names)]  # type: ignore[attr-defined]  # made by Ray's decorator
+    shards = [ShardActor.options(name=name).remote(service, i) for i, name in enumerate(shard_names(service))]  # type: ignore[attr-defined]  # made by Ray's decorator
+    lanes = [LaneActor.options(name=name).remote(service, i, host) for i, name in enumerate(names)]  # type: ignore[attr-defined]  # made by Ray's decorator
     try:
         ray.get([shard.pid.remote() for shard in shards])
         ray.get([lane.pid.remote() for lane in lanes])

@@ -82,6 +82,13 @@ class LaneSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     shards: Annotated[int, Meta(ge=0, le=1024)] = 0
     """Ray actors that keep the windows of all entities but the topic's key, each a share of these by the hash of their
     keys: several lanes need them when the stream has such entities. 0: a lane keeps everything itself."""
+    in_order: bool = False
+    """Take transactions and labels of all partitions in the order of their records' timestamps, each lane its own and
+    the shards those of all lanes: decisions then don't depend on the number of lanes, on batches or on chance. A lane
+    waits for records that it knows of, and a shard for the slowest lane."""
+    in_order_wait_s: Annotated[float, Meta(gt=0, le=600)] = 5.0
+    """How long a shard waits for a lane that brings nothing before it goes on without it, with `in_order`; below
+    `shard_wait_s`."""
     shard_wait_s: Annotated[float, Meta(gt=0, le=600)] = 10.0
     """How long a batch waits for a shard before the lane connects anew."""
 
@@ -382,6 +389,8 @@ def _refuse_split_entities(service: Service, path: Path) -> None:
     if service.spec.windows.decayed and (lanes.count > 1 or lanes.shards):
         found = f"{lanes.count} lanes, {lanes.shards} shards"
         raise ConfigError(f"{path} lanes", found, "1 lane and 0 shards with windows.decayed")
+    if lanes.shards and lanes.in_order_wait_s >= lanes.shard_wait_s:
+        raise ConfigError(f"{path} lanes.in_order_wait_s", lanes.in_order_wait_s, "less than lanes.shard_wait_s")
 
 
 def _refuse_unknown_clusters(service: Service, path: Path) -> None:

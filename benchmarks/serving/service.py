@@ -54,11 +54,8 @@ class Trained:
             lanes: settings.
             before: called once the topics are there, before the service starts.
         """
-        folder = self.folder.parent / name
-        shutil.copytree(self.folder, folder)
-        _configure(folder, servers, name, lanes)
-        service = load_service(folder / "rlfa.toml")
-        create_topics(service)
+        service = self.copied(name, servers, lanes)
+        folder = Path(service.root)
         before(service)
         running = start_service(service)
         try:
@@ -66,6 +63,15 @@ class Trained:
         finally:
             running.stop()
             shutil.rmtree(folder)
+
+    def copied(self, name: str, servers: str, lanes: dict[str, object], more: str = "") -> Service:
+        """Its files under a name, topics and lane settings of its own, and settings in TOML beside these."""
+        folder = self.folder.parent / name
+        shutil.copytree(self.folder, folder)
+        _configure(folder, servers, name, lanes, more)
+        service = load_service(folder / "rlfa.toml")
+        create_topics(service)
+        return service
 
 
 def trained(folder: Path, servers: str, seed: int, transactions_per_day: int) -> Trained:
@@ -80,12 +86,13 @@ def trained(folder: Path, servers: str, seed: int, transactions_per_day: int) ->
     return Trained(folder, samples, simulator.scenario.start_ms + DEMO_HISTORY_DAYS * DAY_MS)
 
 
-def _configure(folder: Path, servers: str, name: str, lanes: dict[str, object]) -> None:
+def _configure(folder: Path, servers: str, name: str, lanes: dict[str, object], more: str = "") -> None:
     """The demo's settings with a name of their own, so that one broker serves several services after one another."""
     text = (DEMO / "rlfa.toml").read_text().replace("BOOTSTRAP_SERVERS", servers)
     text = text.replace('name = "demo"', f'name = "{name}"').replace("[lanes]\nsnapshot_every_s = 20\n", _lanes(lanes))
     topics = ("transactions", "labels", "decisions", "dead_letters", "roster_events")
     text += "\n[topics]\n" + "".join(f'{topic} = "{name}-{topic}"\n' for topic in topics)
+    text += more
     (folder / "rlfa.toml").write_text(text)
 
 

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from rlfa.backtest.features import FeaturesAhead
 from rlfa.config import Service
-from rlfa.lanes.step import Absorbed, Judged, decision_rows
+from rlfa.lanes.intake import Absorbed
+from rlfa.lanes.step import Judged, decision_rows
 from rlfa.lineup.slots import DAY_MS, Day, Lineup
 from rlfa.outcomes import log
 from rlfa.outcomes.history import undecided

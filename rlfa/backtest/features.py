@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlfa.config import Service
-from rlfa.lanes.intake import intake_of
-from rlfa.lanes.step import DUPLICATE, Intake
+from rlfa.lanes.intake import DUPLICATE, Intake, intake_of
 from rlfa.lanes.watermarks import OK, TOO_FAR_AHEAD, TOO_OLD
 from rlfa.shards.shard import Arrived
 from streams.codec import Labels

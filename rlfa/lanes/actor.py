@@ -6,7 +6,7 @@ import gc
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
@@ -20,7 +20,6 @@ from rlfa.hosts.scoring import Host, HostError, InlineHost
 from rlfa.lanes.clients import connect
 from rlfa.lanes.intake import intake_of
 from rlfa.lanes.session import LaneStatus, Session, held, turns
-from rlfa.lanes.step import Intake
 from rlfa.lanes.watchdog import Watchdog
 from rlfa.lineup.plan import Plan, read_plan
 from rlfa.lineup.slots import AgentId
@@ -29,8 +28,8 @@ from rlfa.metrics.process import process_report
 from rlfa.metrics.reports import LaneReport
 from rlfa.metrics.traces import tracer_of
 from rlfa.outcomes.journal import Journal
-from rlfa.shards.actor import ActorPort
-from rlfa.shards.windows import ShardError, SharedWindows
+from rlfa.shards.actor import shared_windows
+from rlfa.shards.windows import ShardError
 from rlfa.telemetry import configure_logs, logger
 from streams.errors import StreamsError
 from streams.features.snapshot import SnapshotError
@@ -47,20 +46,16 @@ class LaneActor:
         service: settings and paths.
         lane: its number, 0 to count - 1.
         remote: a `RemoteHost` for the slots that live there, or None.
-        shards: a `ShardActor` each, where the settings want them.
     """
 
-    def __init__(
-        self, service: Service, lane: int, remote: ActorHandle | None, shards: Sequence[ActorHandle] = ()
-    ) -> None:
+    def __init__(self, service: Service, lane: int, remote: ActorHandle | None) -> None:
         configure_logs(service.settings.log_level, relay=True)
         torch.set_num_threads(service.settings.lanes.threads)
         self._service, self._lane = service, lane
-        self._shards = shards
         self._meter = LaneMeter()
         names = service.settings
         self._tracer = tracer_of(names.traces, names.name, lane, names.topics.transactions)
-        self._host = _host(service, self._intake().feature_names, remote, self._meter.asked)
+        self._host = _host(service, intake_of(service).feature_names, remote, self._meter.asked)
         self._plans: SimpleQueue[Plan] = SimpleQueue()
         self._plan = read_plan(service.lineup_file)
         _load(self._host, service, self._plan, self._plan)
@@ -129,7 +124,7 @@ class LaneActor:
         session = Session(
             service=self._service,
             lane=self._lane,
-            intake=self._intake(),
+            intake=intake_of(self._service, shared_windows(self._service)),
             host=self._host,
             journal=Journal(self._service.journals / f"lane-{self._lane}"),
             plan=self._plan,
@@ -159,11 +154,6 @@ class LaneActor:
     def _marker(self) -> Path:
         """A file that the watchdog leaves for the next process to tell of."""
         return self._service.state / f"lane-{self._lane}.hung"
-
-    def _intake(self) -> Intake:
-        wait_s = self._service.settings.lanes.shard_wait_s
-        ports = [ActorPort(shard, wait_s) for shard in self._shards]
-        return intake_of(self._service, SharedWindows(self._service.spec, ports) if ports else None)
 
     def _between(self, session: Session) -> Callable[[int], None]:
         """After each turn: feed the watchdog, take a new lineup, write a snapshot when it is time."""

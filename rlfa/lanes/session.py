@@ -21,11 +21,12 @@ import numpy as np
 
 from rlfa.config import Service
 from rlfa.hosts.scoring import AgentRef, Host
-from rlfa.lanes.label_reader import LabelReader
+from rlfa.lanes.intake import Absorbed, Intake
 from rlfa.lanes.pace import TurnCost, batch_limit, waits_s
+from rlfa.lanes.reading import Reader
 from rlfa.lanes.recovery import RecoveryError, TopicPartition, reached, read_between, route
 from rlfa.lanes.snapshots import SnapshotWriter
-from rlfa.lanes.step import Absorbed, Intake, columns_of, decide
+from rlfa.lanes.step import columns_of, decide
 from rlfa.lineup.budget import Ration, Share
 from rlfa.lineup.plan import Plan
 from rlfa.lineup.segments import fields_of
@@ -108,18 +109,18 @@ class Session:
     decided: int = 0
     dead: Counter[str] = field(default_factory=Counter)
     positions: dict[TopicPartition, int] = field(default_factory=dict)
+    reader: Reader = field(init=False)
+    """Begins where `recover` ends."""
     ration: Ration = field(init=False)
     """Of alerts; counted again by `recover`."""
     book: RuleBook = field(init=False)
     """Of the user's rules; their declines are counted again by `recover`."""
     _cost: TurnCost = field(default_factory=TurnCost)
     _limit: int = field(init=False)
-    _label_reader: LabelReader = field(init=False)
     writer: SnapshotWriter = field(default_factory=SnapshotWriter)
 
     def __post_init__(self) -> None:
         self._limit = self.service.settings.lanes.batch_max
-        self._label_reader = LabelReader(self.clients.labels, time.monotonic())
 
     def recover(self, alive: Callable[[], None]) -> None:
         """Bring the feature state to the committed offsets, without emitting anything.
@@ -157,6 +158,7 @@ class Session:
         self._count_again()
         self.clients.transactions.assign(_only(found.live, tx))
         self.clients.labels.assign(_only(found.live, labels))
+        self.reader = Reader(self.service, self.lane, self.clients.transactions, self.clients.labels)
         self.journal.set_columns(columns_of(self.intake, self.plan.lineup, self.plan.rules))
         self.meter.recoveries += 1
         logger().info("lane_recovered", lane=self.lane, replayed=replayed, epoch=self.plan.lineup.epoch)
@@ -171,16 +173,18 @@ class Session:
             streams.errors.StreamsError: the outcome is unknown or the broker is away: make the clients anew.
         """
         settings, batch = self.service.settings.lanes, BatchLog()
-        labels = self._poll_labels()
-        records = self.clients.transactions.consume(self._limit, settings.poll_ms / 1000)
+        was_idle = self.reader.is_idle
+        records, labels, turn = self.reader.poll(self._limit, with_labels=self._takes_labels())
         began = time.monotonic()
+        if self.reader.is_idle and not was_idle:
+            self.intake.idle(self.lane)
         if not records and not labels:
             producer.settle(self.clients.transactions, wait=False)
             return 0
         batch("consume")
         if self.tracer:
             self.tracer.begin(batch)
-        absorbed = self.intake.absorb(records, labels, batch)
+        absorbed = self.intake.absorb(records, labels, batch, turn)
         messages = [*self._decide(absorbed, batch), *self._dead_letters(absorbed)]
         batch("encode")
         if labels:
@@ -266,11 +270,10 @@ class Session:
         interval_s = settings.commit_interval_ms / 1000
         time.sleep(waits_s(since_last_s=took, interval_s=interval_s, delivery=settings.delivery))
 
-    def _poll_labels(self) -> list[Record]:
+    def _takes_labels(self) -> bool:
+        """Whether there is room for more; else event time has to catch up first."""
         queue, settings = self.intake.queue, self.service.settings.lanes
-        if len(queue) >= settings.labels_waiting_max or queue.bytes >= settings.labels_waiting_mib * MIB:
-            return []  # event time has to catch up first
-        return self._label_reader.poll(time.monotonic())
+        return len(queue) < settings.labels_waiting_max and queue.bytes < settings.labels_waiting_mib * MIB
 
     def _decide(self, absorbed: Absorbed, batch: BatchLog) -> list[Message]:
         tx = absorbed.transactions

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from rlfa.config import Service
-from rlfa.lanes.intake import intake_of
-from rlfa.lanes.step import Absorbed, Intake
+from rlfa.lanes.intake import Absorbed, Intake, intake_of
 from rlfa.lineup.slots import Day
 from rlfa.outcomes import journal, log
 from rlfa.outcomes.journal import DAY_MS, DECISIONS, Columns, DecisionRows, Journal

@@ -59,14 +59,19 @@ class LabelQueue:
             heapq.heappush(self._heap, label)
             self.bytes += label.bytes
 
-    def due(self, watermarks: Mapping[int, int]) -> list[Waiting]:
-        """Take out every label that event time has reached, in event-time order."""
+    def due(self, watermarks: Mapping[int, int], *, in_order: bool = False) -> list[Waiting]:
+        """Take out every label that event time has reached, in event-time order.
+
+        Args:
+            watermarks: event time per partition.
+            in_order: no partition is behind another, so that the newest event time counts for all.
+        """
         newest = max(watermarks.values(), default=None)
         due, later = self._unmatched, list[Waiting]()
         self._unmatched = []
         while self._heap and newest is not None and self._heap[0].event_time <= newest:
             label = heapq.heappop(self._heap)
-            reached = label.event_time <= watermarks.get(label.partition, -1)
+            reached = in_order or label.event_time <= watermarks.get(label.partition, -1)
             (due if reached else later).append(label)
         for label in later:
             heapq.heappush(self._heap, label)

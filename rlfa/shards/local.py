@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rlfa.shards.shard import Ask, Shard
+from rlfa.shards.shard import Ask, Order, Shard
 from rlfa.shards.windows import Answer, Standing
 
 
@@ -14,7 +14,7 @@ class LocalPort:
 
     shard: Shard
 
-    def ask(self, life: str, ask: Ask) -> object:  # noqa: ARG002  # it has one life
+    def ask(self, life: str, ask: Ask, order: Order | None = None) -> object:  # noqa: ARG002  # one life, one lane
         """Answered at once."""
         return Answer(self.shard.take(ask), self.standing())
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from streams.features.windows import FeatureState, LabelEvents
 from streams.kafka.source import Place
+from streams.kafka.timeline import Moment
 
 
 class Arrived(NamedTuple):
@@ -46,6 +47,22 @@ def nothing_arrived(entities: int) -> Arrived:
     return Arrived(
         none.astype(np.int32), none, none.astype(np.uint64), none, np.zeros(0), np.zeros((0, entities), np.uint64)
     )
+
+
+class Order(NamedTuple):
+    """Where an ask belongs among those of other lanes.
+
+    Attributes:
+        lane: its number.
+        rows: int64[n, 4], the moment of each row, see `streams.kafka.timeline.Moment`; ascending.
+        labels: int64[m, 4], of each label; ascending.
+        until: nothing that the lane brings later lies before it.
+    """
+
+    lane: int
+    rows: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    until: Moment
 
 
 class Ask(NamedTuple):
@@ -85,10 +102,9 @@ class Shard:
         """
         rows = ask.rows
         is_new = np.ones(len(rows.offset), np.bool_)
-        for place, offset in ask.reached.items():
-            before = self.reached.get(place, 0)
-            is_new &= (rows.partition != place[1]) | (rows.offset >= before)
-            self.reached[place] = max(before, offset)
+        for place in ask.reached:
+            is_new &= (rows.partition != place[1]) | (rows.offset >= self.reached.get(place, 0))
+        self.told(ask.reached)
         fresh = rows.at(is_new)
         updated = self.state.update(fresh.tx_hash, fresh.event_time, fresh.amount, fresh.keys, ask.labels)
         features = np.empty((len(rows.offset), len(self.state.names)))
@@ -97,3 +113,7 @@ class Shard:
         again[is_new] = updated.status == 1  # the same id in another lane's partition
         features[again] = self.state.read(rows.tx_hash[again])
         return features.astype(np.float32)
+
+    def told(self, reached: Mapping[Place, int]) -> None:
+        """Remember how far a lane has come."""
+        self.reached |= {place: max(offset, self.reached.get(place, 0)) for place, offset in reached.items()}

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlfa.errors import RlfaError
-from rlfa.shards.shard import Arrived, Ask, nothing_arrived
+from rlfa.shards.shard import Arrived, Ask, Order, nothing_arrived
 from rlfa.shards.split import PRIMARY, shard_keys, shard_of, shard_state
 from streams.features.windows import NO_LABELS, LabelEvents
 from streams.kafka.source import Place
@@ -45,8 +45,8 @@ class Answer(NamedTuple):
 class Port(Protocol):
     """The way to one shard."""
 
-    def ask(self, life: str, ask: Ask) -> object:
-        """Send it, without waiting; a ticket for `answer`."""
+    def ask(self, life: str, ask: Ask, order: Order | None = None) -> object:
+        """Send it, without waiting; a ticket for `answer`. With an order it is taken when its turn has come."""
         ...
 
     def answer(self, ticket: object) -> Answer:
@@ -95,13 +95,16 @@ class SharedWindows:
         """
         self._standings = [port.standing() for port in self.ports]
 
-    def take(self, rows: Arrived, labels: LabelEvents, reached: Mapping[Place, int]) -> NDArray[np.float32]:
+    def take(
+        self, rows: Arrived, labels: LabelEvents, reached: Mapping[Place, int], order: Order | None = None
+    ) -> NDArray[np.float32]:
         """Features float32[n, d] of n rows, after these and before nothing else of this lane.
 
         Args:
             rows: with all their keys.
             labels: whose transactions the lane holds.
             reached: see `Ask`.
+            order: of the rows and labels among those of all lanes; without it they are taken as they come.
 
         Raises:
             ShardError: connect anew.
@@ -112,7 +115,8 @@ class SharedWindows:
         for shard, port in enumerate(self.ports):
             part = rows.at(mine[shard])
             part = part._replace(keys=shard_keys(self.spec, part.keys, owner[mine[shard]], shard))
-            tickets.append(port.ask(self._standings[shard].life, Ask(part, labels, reached)))
+            turn = order._replace(rows=order.rows[mine[shard]]) if order else None
+            tickets.append(port.ask(self._standings[shard].life, Ask(part, labels, reached), turn))
         features = np.full((len(rows.offset), len(self.names)), np.nan, np.float32)
         by_column = owner[:, self._owners]
         for shard, (port, ticket) in enumerate(zip(self.ports, tickets, strict=True)):

@@ -513,11 +513,13 @@ def _append(store, rules, tx_hash, t, amount, keys):
 
 @kernel
 def take_events(
-    store, rules, tx_hash, event_time, amount, keys, label_hash, label_time, label_fraud, plan, features, status, found
+    store, rules, tx_hash, event_time, amount, keys, label_hash, label_time, label_fraud, label_row, plan, features,
+    status, found,
 ):  # fmt: skip
     """Take rows in arrival order and read each one's features; a label acts before the first row that isn't older.
 
-    `plan[d]` names each column's kind, window and R_ code. Labels come in the order of time.
+    `plan[d]` names each column's kind, window and R_ code. Labels come in the order of `label_row`, the first row that
+    each may act before.
     """
     link, state = store.link, store.state
     row = np.empty((link.shape[1], len(rules.widths), 7))
@@ -529,7 +531,7 @@ def take_events(
         t = event_time[i]
         state[NEWEST_TIME] = max(state[NEWEST_TIME], t)
         state[STALE] += t < state[NEWEST_TIME] - rules.slack
-        while told < len(label_hash) and label_time[told] <= state[NEWEST_TIME]:
+        while told < len(label_hash) and label_row[told] <= i and label_time[told] <= state[NEWEST_TIME]:
             found[told] = _take_label(store, rules, label_hash[told], label_time[told], label_fraud[told])
             told += 1
         s = _append(store, rules, tx_hash[i], t, amount[i], keys[i])

@@ -29,11 +29,20 @@ class AmountError(StreamsError):
 
 @dataclass(frozen=True, slots=True)
 class LabelEvents:
-    """m labels: tx_hash uint64[m]; event_time int64[m], when each became known, ms UTC; is_fraud bool[m]."""
+    """m labels.
+
+    Attributes:
+        tx_hash: uint64[m].
+        event_time: int64[m], when each became known, ms UTC.
+        is_fraud: bool[m].
+        after: int64[m], how many of the rows that they come with arrived before each; None: all of them are there
+            from the first row on.
+    """
 
     tx_hash: NDArray[np.uint64]
     event_time: NDArray[np.int64]
     is_fraud: NDArray[np.bool_]
+    after: NDArray[np.int64] | None = None
 
 
 NO_LABELS = LabelEvents(np.zeros(0, np.uint64), np.zeros(0, np.int64), np.zeros(0, np.bool_))
@@ -152,7 +161,8 @@ class FeatureState:
         hashes = np.array(tx_hash, np.uint64)
         n = len(hashes)
         told = labels or NO_LABELS
-        order = np.argsort(told.event_time, kind="stable")
+        first_row = self._first_rows(np.asarray(event_time, np.int64), told)
+        order = np.lexsort((told.event_time, first_row))
         acted = np.zeros(len(order), np.bool_)
         features, status = np.full((n, len(self.names)), np.nan), np.zeros(n, np.uint8)
         micros = _micros(np.asarray(amount, np.float64))
@@ -161,11 +171,17 @@ class FeatureState:
             self._store, self._rules, hashes, np.array(event_time, np.int64), micros,
             np.array(entities, np.uint64, order="C").reshape(n, len(self.entities)),
             told.tx_hash[order].astype(np.uint64), told.event_time[order].astype(np.int64),
-            told.is_fraud[order].astype(np.bool_), self._plan, features, status, acted,
+            told.is_fraud[order].astype(np.bool_), first_row[order], self._plan, features, status, acted,
         )  # fmt: skip
         found = np.empty_like(acted)
         found[order] = acted
         return Update(features, status, found)
+
+    def _first_rows(self, event_time: NDArray[np.int64], labels: LabelEvents) -> NDArray[np.int64]:
+        """int64[m], the first row that each label may act before: it is there, and no older than the newest row."""
+        newest = np.maximum.accumulate(np.maximum(event_time, self._store.state[kernels.NEWEST_TIME]))
+        due = np.searchsorted(newest, labels.event_time)
+        return due if labels.after is None else np.maximum(due, labels.after)
 
     def read(self, tx_hash: ArrayLike) -> NDArray[np.float64]:
         """The features of transactions that are held, over all that has arrived by now, late ones included.

@@ -10,6 +10,7 @@ from streams.kafka.confluent import QUEUE_MESSAGES_MAX, answered, client_config
 from streams.kafka.settings import KafkaSettings
 
 FLUSH_EVERY = 100_000
+NOW = 0  # the client's own word for it
 
 
 class Producer:
@@ -45,11 +46,11 @@ class Producer:
             self._producer.poll,
         )
 
-    def produce(self, topic: str, key: bytes | None, value: bytes, partition: int = -1) -> None:
-        """Hand a record over; waits only while the buffer is full."""
+    def produce(self, topic: str, key: bytes | None, value: bytes, partition: int = -1, timestamp: int = NOW) -> None:
+        """Hand a record over, stamped with now or a time in ms UTC; waits only while the buffer is full."""
         while True:
             try:
-                self._producer.produce(topic, value, key, partition, on_delivery=self._delivered)
+                self._producer.produce(topic, value, key, partition, on_delivery=self._delivered, timestamp=timestamp)
             except BufferError:
                 self._producer.poll(0.1)
                 continue

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from rlfa.lanes.step import Decided, Intake
+from rlfa.lanes.intake import Intake
+from rlfa.lanes.step import Decided
 from rlfa.lanes.watermarks import Watermarks
 from rlfa.outcomes.labels import LabelQueue
 from streams.codec import LabelCodec, TransactionCodec

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from rlfa.hosts.scoring import Features, Logits, Reasoning
-from rlfa.lanes.step import Absorbed, Decided, Intake, columns_of, decide, judge
+from rlfa.lanes.intake import Absorbed, Intake
+from rlfa.lanes.step import Decided, columns_of, decide, judge
 from rlfa.lineup.actions import ACTIONS
 from rlfa.lineup.budget import AlertRules, Ration
 from rlfa.lineup.exploration import ExplorationRules

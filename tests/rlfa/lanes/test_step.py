@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from agents.model import Voices
 from rlfa.hosts.scoring import AgentRef, HostError, Reasoning
-from rlfa.lanes.step import Absorbed, Decided, Intake, columns_of, decide, judge
+from rlfa.lanes.intake import Absorbed, Intake
+from rlfa.lanes.step import Decided, columns_of, decide, judge
 from rlfa.lineup.actions import choose, combine
 from rlfa.lineup.budget import AlertRules, Ration
 from rlfa.lineup.exploration import ExplorationRules

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from rlfa.shards.local import LocalPort
-from rlfa.shards.shard import Arrived, Ask, Shard
+from rlfa.shards.shard import Arrived, Ask, Order, Shard
 from rlfa.shards.split import every_state, lane_keys, lane_state, shard_of, shard_state
 from rlfa.shards.windows import Answer, ShardError, SharedWindows, Standing
 from streams.features.snapshot import load_snapshot, save_snapshot
@@ -196,7 +196,7 @@ class Told:
         self.reached: dict[tuple[str, int], int] = {}
         self.kept: dict[tuple[str, int], int] = {}
 
-    def ask(self, life: str, ask: Ask) -> object:
+    def ask(self, life: str, ask: Ask, order: Order | None = None) -> object:
         self.reached |= ask.reached
         return ask
 

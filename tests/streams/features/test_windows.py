@@ -182,6 +182,26 @@ def test_thousands_of_rows_out_of_order_equal_sums_over_masks() -> None:
                     assert found[row, ours.names.index(f"{entity}_{name}_{window}")] == value
 
 
+def test_a_label_acts_where_it_arrived_wherever_the_batch_ends() -> None:
+    rng = np.random.default_rng(4)
+    n, m = 400, 120
+    time = 10 * DAY + np.sort(rng.integers(0, 5 * DAY, n)) - rng.integers(0, HOUR, n)
+    keys = np.column_stack([rng.integers(1, 5, n), rng.integers(1, 9, n), rng.integers(1, 3, n)])
+    after, of = np.sort(rng.integers(0, n, m)), rng.integers(0, n, m)
+    told = LabelEvents(of + 1, time[of] + rng.permutation(m) * HOUR, rng.random(m) < 0.8, after)
+    newest = np.maximum.accumulate(time)
+    due = np.maximum(after, np.searchsorted(newest, told.event_time))
+    one_by_one, at_once, expected = state(), state(), []
+    for i in range(n):
+        at = np.flatnonzero(due == i)
+        at = at[np.argsort(told.event_time[at])]
+        now = LabelEvents(told.tx_hash[at], told.event_time[at], told.is_fraud[at])
+        expected.append(one_by_one.update([i + 1], [time[i]], [1.0], [keys[i]], now).features)
+    found = at_once.update(np.arange(n) + 1, time, np.ones(n), keys, told).features
+    np.testing.assert_array_equal(found, np.concatenate(expected))
+    assert np.nanmax(found[:, [i for i, name in enumerate(at_once.names) if "fraud" in name]]) > 0
+
+
 @pytest.mark.parametrize("max_events", [100, 5_000])
 def test_room_at_the_start_and_size_of_batches_change_no_value(max_events: int) -> None:
     rng = np.random.default_rng(2)
