@@ -69,6 +69,8 @@ snapshot_every_s = 1
 batch_max = 256
 turn_limit_s = 20
 commit_timeout_s = {commit_timeout_s}
+[metrics]
+port = 0
 [hosts]
 remote_slots = ["c"]
 wait_s = 10
