@@ -23,6 +23,8 @@ class DataCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     epochs: int
     metrics: dict[str, float]
     """On the validation rows, of the model before any refit."""
+    tasks: dict[str, dict[str, float]] = {}
+    """Of a task-aware gate the same by task, with its rows and frauds; named by the code of its category."""
     calibration: str
     """How logits were calibrated, or why they were not."""
     feature_names: tuple[str, ...]

@@ -45,6 +45,9 @@ class Genome(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """What a task never seen is: what rows that forget their task have learnt, or the mean of those known."""
     task_dropout: Annotated[float, Meta(ge=0, lt=1)] = 0.05
     """Share of the training rows that forget their task."""
+    task_power: Annotated[float, Meta(ge=0, le=1)] = 1.0
+    """What a task's training rows count for together, as a power of their number: 1 leaves each row its weight, .5 to
+    .75 keep a task with few rows from being drowned, 0 makes all tasks equal."""
     task_top_k: Annotated[int, Meta(ge=0, le=256)] = 0
     """Experts of a row that take part, of the task-aware gate; 0: all."""
     expert: Literal["adapters", "logistic", "mlp", "trees"] = "mlp"
@@ -152,6 +155,8 @@ class Genome(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
             raise GenomeError("genome.penalty", f"{self.gate} and {self.expert}", "a softmax gate, logistic experts")
         if self.task_top_k == 1 or self.task_top_k > max(self.experts, 2):
             raise GenomeError("genome.task_top_k", self.task_top_k, f"0, or 2 to the {self.experts} experts")
+        if self.task_power < 1.0 and (self.gate != "task_aware" or self.loss == "focal"):
+            raise GenomeError("genome.task_power", self.task_power, "1 without a task-aware gate, and with focal loss")
         if self.deltas and self.penalty != "none":
             raise GenomeError("genome.deltas", self.deltas, "0 where weights are penalised")
         if self.deltas and self.expert == "trees":

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from agents.genome import Genome
@@ -35,6 +37,18 @@ def cost_loss(logits: Tensor, fraud: Tensor, weight: Tensor) -> Tensor:
     Source: Bahnsen, Aouada, Ottersten 2014, "Example-Dependent Cost-Sensitive Logistic Regression for Credit Scoring".
     """
     return nn.functional.binary_cross_entropy_with_logits(logits, fraud, weight)
+
+
+def task_weights(tasks: NDArray[np.floating], power: float) -> NDArray[np.float32]:
+    """float32[n], of mean 1: the loss is `sum_t pi_t L_t`, L_t a task's mean loss, `pi_t` as its number of rows^power.
+
+    Args:
+        tasks: float[n], code of each row's task; NaN is one of its own.
+        power: 1 counts every row alike, 0 every task.
+    """
+    _, task, rows = np.unique(tasks, return_inverse=True, return_counts=True)
+    weight = rows[task].astype(np.float64) ** (power - 1.0)
+    return np.asarray(weight / weight.mean(), np.float32)
 
 
 def switch_balance(weights: Tensor) -> Tensor:
@@ -70,7 +84,7 @@ def entropy(weights: Tensor) -> Tensor:
 LOSSES: dict[str, Callable[[Genome], Loss]] = {
     "cost": lambda _: cost_loss,
     "focal": lambda genome: lambda logits, fraud, _: focal_loss(logits, fraud, genome.focal_gamma),
-    "log": lambda _: lambda logits, fraud, _: log_loss(logits, fraud),
+    "log": lambda genome: cost_loss if genome.task_power < 1.0 else lambda logits, fraud, _: log_loss(logits, fraud),
 }
 BALANCES: dict[str, Balance] = {
     "importance": importance_balance,

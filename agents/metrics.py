@@ -77,3 +77,38 @@ def calibration_error(fraud: Truth, probability: Scores, bins: int = 10) -> floa
     parts = [part for part in np.array_split(order, bins) if len(part)]
     gaps = [abs(probability[p].mean() - fraud[p].mean()) * len(p) for p in parts]
     return float(np.sum(gaps) / len(fraud))
+
+
+def figures(logits: NDArray[np.floating], fraud: NDArray[np.bool_]) -> dict[str, float]:
+    """Average precision, AUC and calibration error of n rows; none where one class is missing.
+
+    Args:
+        logits: float[n], log odds.
+        fraud: bool[n].
+    """
+    if not fraud.any() or fraud.all():
+        return {}
+    score = 0.5 * (1.0 + np.tanh(0.5 * logits.astype(np.float64)))
+    return {
+        "average_precision": average_precision(fraud, score),
+        "auc": auc(fraud, score),
+        "calibration_error": calibration_error(fraud, score),
+    }
+
+
+def figures_by_task(
+    tasks: NDArray[np.floating], logits: NDArray[np.floating], fraud: NDArray[np.bool_]
+) -> dict[str, dict[str, float]]:
+    """Rows, frauds and `figures` of each task, by its code; rows without one count nowhere.
+
+    Args:
+        tasks: float[n], codes, NaN where missing.
+        logits: float[n], log odds.
+        fraud: bool[n].
+    """
+    found = {}
+    for code in np.unique(tasks[~np.isnan(tasks)]).tolist():
+        mine = tasks == code
+        counts = {"rows": float(mine.sum()), "frauds": float(fraud[mine].sum())}
+        found[f"{code:g}"] = counts | figures(logits[mine], fraud[mine])
+    return found

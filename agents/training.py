@@ -28,8 +28,8 @@ from agents.gates.task_aware import task_at
 from agents.genome import Genome
 from agents.inputs import InputStats, typical_row
 from agents.lasso import fit_sparse, selected
-from agents.losses import BALANCES, LOSSES
-from agents.metrics import auc, average_precision, calibration_error
+from agents.losses import BALANCES, LOSSES, task_weights
+from agents.metrics import average_precision, figures, figures_by_task
 from agents.mixture import Committee
 from agents.model import Agent
 from agents.rule_features import seen, seen_names
@@ -166,7 +166,7 @@ def _train(
     calibration, calibrated = fit_calibration(
         _calibration_of(genome), logits, y[late], newer, kept.calibration if kept else None
     )
-    metrics = {**_metrics(calibration.apply(logits), y[late]), **gate_metrics(held_out, x[late], y[late])}
+    metrics = {**figures(calibration.apply(logits), y[late]), **gate_metrics(held_out, x[late], y[late])}
     if genome.refit and forest is not None:
         forest = grow(genome, inputs, wide, y, event_time, torch.get_num_threads())
     elif genome.refit:
@@ -184,6 +184,9 @@ def _train(
         validation_frauds=int(y[late].sum()),
         epochs=epochs,
         metrics=metrics,
+        tasks=figures_by_task(wide[late][:, inputs.categorical[task]], calibration.apply(logits), y[late])
+        if genome.gate == "task_aware"
+        else {},
         calibration=calibrated,
         feature_names=names,
         categorical=tuple(n for n in names if n in categorical),
@@ -219,6 +222,8 @@ def _fit(
     # Trees are thinned as they grow, and bring the prior of all rows.
     keep, shift = thinned(y, genome.genuine_per_fraud, rng) if forest is None else (np.arange(len(y)), 0.0)
     weight, from_costs = cost_weights(None if cost is None else cost[keep], y[keep])
+    if genome.task_power < 1.0:
+        weight = weight * task_weights(x[keep, inputs.categorical[task]], genome.task_power)
     rows = _encoded(inputs, forest, x[keep], y[keep], weight, device)
     base = float(np.clip(y[keep].sum() / max(len(keep), 1), 1e-6, 1 - 1e-6))
     sizes = [len(c) + 2 for c in inputs.codes]
@@ -338,17 +343,6 @@ def _shifted(network: Committee, shift: float) -> Committee:
 def _calibration_of(genome: Genome) -> Kind | Literal["chosen"]:
     """To be held close to no change, logits must be log odds to begin with."""
     return "platt" if genome.calibration == "steady" and genome.loss != "log" else genome.calibration
-
-
-def _metrics(logits: NDArray[np.floating], fraud: NDArray[np.bool_]) -> dict[str, float]:
-    if not fraud.any() or fraud.all():
-        return {}
-    score = 0.5 * (1.0 + np.tanh(0.5 * logits.astype(np.float64)))
-    return {
-        "average_precision": average_precision(fraud, score),
-        "auc": auc(fraud, score),
-        "calibration_error": calibration_error(fraud, score),
-    }
 
 
 def _refuse_hopeless(x: Features, y: NDArray[np.bool_], names: tuple[str, ...]) -> None:

@@ -16,6 +16,7 @@ from agents.errors import GenomeError, TrainingDataError, WeightsError
 from agents.gates.softmax import SoftmaxGate
 from agents.gates.task_aware import TaskAwareGate
 from agents.genome import Genome
+from agents.losses import task_weights
 from agents.metrics import auc
 from agents.mixture import SPARSE_FROM, Mixture
 from agents.model import Agent
@@ -209,6 +210,31 @@ def test_a_warm_start_keeps_each_tasks_way_where_others_have_come() -> None:
                  warm_start=first)  # fmt: skip
     before, after = (a.network.state_dict()["members.0.gate.tasks.weight"] for a in (first, warm))
     torch.testing.assert_close(after, before[[0, 1, 2, 0, 3]], atol=1e-4, rtol=1e-3)
+
+
+def test_a_tasks_rows_count_together_as_a_power_of_their_number() -> None:
+    tasks = np.array([1, 1, 1, 1, 2], np.float32)
+    for power, ratio in ((1.0, 4.0), (0.5, 2.0), (0.0, 1.0)):
+        weight = task_weights(tasks, power)
+        assert weight.mean() == pytest.approx(1.0)
+        assert weight[:4].sum() / weight[4] == pytest.approx(ratio)
+
+
+def test_a_small_task_is_not_drowned_and_the_card_has_its_figures() -> None:
+    x, y, times = segments({2: 3.0, 3: -3.0})
+    few = (x[:, 2] == 2) | (np.arange(len(x)) % 16 == 0)
+    rows, small = (x[few], y[few], times[few]), x[:, 2] == 3
+    alike, by_task = (trained(rows, epochs_max=3, task_power=power) for power in (1.0, 0.0))
+    assert log_loss(by_task, x[small], y[small]) < log_loss(alike, x[small], y[small]) - 0.05
+    assert alike.genome.id != by_task.genome.id
+    assert set(by_task.card.tasks) == {"2", "3"}
+    assert sum(task["rows"] for task in by_task.card.tasks.values()) == by_task.card.validation_rows
+    assert 0 <= by_task.card.tasks["3"]["average_precision"] <= 1
+
+
+def test_weights_of_tasks_without_tasks_are_refused() -> None:
+    with pytest.raises(GenomeError, match=r"genome.task_power: found 0.5, allowed: 1 without a task-aware gate"):
+        Genome(task_power=0.5)
 
 
 def test_a_task_that_is_no_category_is_refused(tmp_path: Path) -> None:

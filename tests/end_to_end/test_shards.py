@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import ray
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from rlfa.cluster import RunningService, start_service
+from rlfa.config import Service
 from rlfa.lanes.intake import intake_of
 from rlfa.lanes.session import awaiting
 from rlfa.shards.shard import Shard
@@ -43,13 +45,18 @@ def test_lanes_and_a_shard_killed_in_the_middle_leave_the_windows_of_one_place(
         once_each(ready, published, running)
     finally:
         running.stop()
-    again = start_service(ready.service)
+    again = start_service(in_order(ready.service))
     try:
         published += ready.publish(HISTORY_DAYS + 3, HISTORY_DAYS + DAYS)
         once_each(ready, published, again)
     finally:
         again.stop()
     assert_same_windows(ready)
+
+
+def in_order(service: Service) -> Service:
+    lanes = replace(service.settings.lanes, in_order=True)
+    return replace(service, settings=replace(service.settings, lanes=lanes))
 
 
 def once_each(ready: Bench, published: int, running: RunningService) -> None:
