@@ -96,7 +96,7 @@ def test_a_live_service_and_a_backtest_of_the_same_input_write_the_same_ledger(
     spec = SPEC.replace('label_delay = "4d"', f'label_delay = "{DELAY_DAYS}d"')
     top, tables = CONFIG.split("[slots]", 1)
     live = top + LIVE.format(servers=noida.bootstrap_servers) + "[slots]" + tables + EAGER
-    simulator = Simulator(demo_scenario().scaled(800), seed=3)
+    simulator = Simulator(demo_scenario().scaled(800), seed=6)
     service = service_in(tmp_path / "live", live, spec)
     (tmp_path / "rules.toml").write_text(RULES)
     play_live(service, simulator, tmp_path / "rules.toml")
