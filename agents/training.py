@@ -185,7 +185,7 @@ def _train(
         epochs=epochs,
         metrics=metrics,
         tasks=figures_by_task(wide[late][:, inputs.categorical[task]], calibration.apply(logits), y[late])
-        if genome.gate == "task_aware"
+        if genome.gate == "task_aware" and len(inputs.categorical)
         else {},
         calibration=calibrated,
         feature_names=names,
@@ -222,7 +222,7 @@ def _fit(
     # Trees are thinned as they grow, and bring the prior of all rows.
     keep, shift = thinned(y, genome.genuine_per_fraud, rng) if forest is None else (np.arange(len(y)), 0.0)
     weight, from_costs = cost_weights(None if cost is None else cost[keep], y[keep])
-    if genome.task_power < 1.0:
+    if genome.task_power < 1.0 and len(inputs.categorical):
         weight = weight * task_weights(x[keep, inputs.categorical[task]], genome.task_power)
     rows = _encoded(inputs, forest, x[keep], y[keep], weight, device)
     base = float(np.clip(y[keep].sum() / max(len(keep), 1), 1e-6, 1 - 1e-6))

@@ -63,7 +63,10 @@ class Producer:
         Raises:
             BrokerError: a record was not taken.
         """
-        left = self._producer.flush(self._settings.connect_wait_s)
+        try:
+            left = self._producer.flush(self._settings.connect_wait_s)
+        except SystemError as error:  # Ctrl-C has ended the wait, and the client forgot to say so
+            raise KeyboardInterrupt from error
         if left or self._failed:
             reason = self._failed[0].str() if self._failed else f"{left} records without an answer"
             raise BrokerError(f"kafka at {self._settings.bootstrap_servers}", reason, "a broker that takes records")
