@@ -8,19 +8,15 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.errors import StreamsError
+from streams.errors import QUOTED, NotAllowedError
 
 UNKNOWN, GENUINE, FRAUD = -1, 0, 1
 
 
-class HistoryError(StreamsError):
+class HistoryError(NotAllowedError):
     """A table that can't be read as a history: where, found, allowed."""
 
-    def __init__(self, where: str, found: object, allowed: str) -> None:
-        super().__init__(where, found, allowed)
-
-    def __str__(self) -> str:
-        return "{}: found {!r}, allowed: {}".format(*self.args)
+    template = QUOTED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from streams.errors import StreamsError
+from streams.errors import QUOTED, NotAllowedError
 from streams.messages import label_messages, transaction_messages
 from streams.replay import Chunk
 
@@ -24,14 +24,10 @@ SIMULATOR_SPEC = Path(__file__).parent / "synthetic" / "simulator.toml"
 TRUTH = ("is_fraud", "campaign")  # columns of a simulated recording that no record shows
 
 
-class RecordingError(StreamsError):
+class RecordingError(NotAllowedError):
     """A folder that can't be replayed."""
 
-    def __init__(self, where: str, found: object, allowed: str) -> None:
-        super().__init__(where, found, allowed)
-
-    def __str__(self) -> str:
-        return "{}: found {!r}, allowed: {}".format(*self.args)
+    template = QUOTED
 
 
 @dataclass(frozen=True, slots=True)

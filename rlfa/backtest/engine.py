@@ -23,7 +23,7 @@ from rlfa.backtest.days import OpenDays
 from rlfa.backtest.features import FeaturesAhead
 from rlfa.backtest.played import Played
 from rlfa.config import Service
-from rlfa.errors import RlfaError
+from rlfa.errors import NotAllowedError
 from rlfa.free_agency.front_office import FrontOffice, requests_of
 from rlfa.free_agency.manual import Command
 from rlfa.free_agency.state import Request
@@ -51,14 +51,8 @@ HISTORY_SHARE = 0.3  # of the days, to train the first lineup
 FRAUDS_MIN = 20  # matured before play begins, unless the caller names the day
 
 
-class BacktestError(RlfaError):
+class BacktestError(NotAllowedError):
     """A history that can't be played: where, found, allowed."""
-
-    def __init__(self, where: str, found: object, allowed: str) -> None:
-        super().__init__(where, found, allowed)
-
-    def __str__(self) -> str:
-        return "{}: found {}, allowed: {}".format(*self.args)
 
 
 class Signing(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,7 +20,7 @@ from rlfa.cli.agents_explain import explain_agent
 from rlfa.cli.by_hand import By, Reason
 from rlfa.cli.roster import AsJson, Config, Database, console, date_of
 from rlfa.config import Service, load_service
-from rlfa.errors import RlfaError
+from rlfa.errors import NotAllowedError
 from rlfa.free_agency.manual import Command
 from rlfa.hosts.scoring import AgentRef
 from rlfa.hosts.seal import refuse_unavailable
@@ -38,14 +38,8 @@ HERE = Path("rlfa.toml")
 AgentName = Annotated[str, typer.Argument(help="The agent's id.")]
 
 
-class ImportRefusedError(RlfaError):
+class ImportRefusedError(NotAllowedError):
     """An agent from outside that isn't let in: where, found, allowed."""
-
-    def __init__(self, where: str, found: object, allowed: str) -> None:
-        super().__init__(where, found, allowed)
-
-    def __str__(self) -> str:
-        return "{}: found {}, allowed: {}".format(*self.args)
 
 
 @app.command("import")

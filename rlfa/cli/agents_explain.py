@@ -21,7 +21,7 @@ from agents.weights import load_scorer
 from rlfa.cli.portrait_drawing import page, svg
 from rlfa.cli.roster import AsJson, Config, Database, console, date_of
 from rlfa.config import load_service
-from rlfa.errors import RlfaError
+from rlfa.errors import NotAllowedError
 from rlfa.hosts.scoring import UNKNOWN_CODE, AgentRef
 from rlfa.hosts.sealed import SealedAgent, SealRules, offline_seal
 from rlfa.lineup.slots import DAY_MS, AgentId, Day
@@ -36,14 +36,8 @@ BARS = "▁▂▃▄▅▆▇█"
 DRAWINGS = (".html", ".svg")
 
 
-class PortraitError(RlfaError):
+class PortraitError(NotAllowedError):
     """An agent that can't be looked at: where, found, allowed."""
-
-    def __init__(self, where: str, found: object, allowed: str) -> None:
-        super().__init__(where, found, allowed)
-
-    def __str__(self) -> str:
-        return "{}: found {}, allowed: {}".format(*self.args)
 
 
 def explain_agent(

@@ -17,21 +17,17 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from rlfa.errors import RlfaError
+from rlfa.errors import QUOTED, NotAllowedError
 
 BETS = (0.8, 0.4, 0.2, 0.1, 0.05)
 WEIGHTS = (0.2, 0.3, 0.25, 0.15, 0.1)
 _NOTHING = (0.0,) * len(BETS)
 
 
-class EvidenceError(RlfaError):
+class EvidenceError(NotAllowedError):
     """Observations that no bet may be placed on."""
 
-    def __init__(self, where: str, found: object, allowed: str) -> None:
-        super().__init__(where, found, allowed)
-
-    def __str__(self) -> str:
-        return "{}: found {!r}, allowed: {}".format(*self.args)
+    template = QUOTED
 
 
 class EValue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

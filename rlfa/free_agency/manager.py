@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 
-from rlfa.errors import RlfaError
+from rlfa.errors import QUOTED, NotAllowedError
 from rlfa.free_agency.drift import DriftSign
 from rlfa.free_agency.events import EpochChanged, Event
 from rlfa.free_agency.floors import take_floors
@@ -59,14 +59,10 @@ _PARTS: tuple[Part, ...] = (
 )
 
 
-class ManagerError(RlfaError):
+class ManagerError(NotAllowedError):
     """Something that the manager can't be started or fed with."""
 
-    def __init__(self, where: str, found: object, allowed: str) -> None:
-        super().__init__(where, found, allowed)
-
-    def __str__(self) -> str:
-        return "{}: found {!r}, allowed: {}".format(*self.args)
+    template = QUOTED
 
 
 def initial_state(

@@ -14,7 +14,7 @@ import struct
 import time
 from dataclasses import dataclass
 
-from rlfa.errors import RlfaError
+from rlfa.errors import NotAllowedError
 
 _PR_SET_NO_NEW_PRIVS = 38
 _LANDLOCK_CREATE_RULESET, _LANDLOCK_RESTRICT_SELF = 444, 446  # the same on every machine
@@ -27,14 +27,8 @@ _OFFSET_NUMBER, _OFFSET_ARCH = 0, 4  # in struct seccomp_data
 _ENDING_THREADS_S = 1.0
 
 
-class SealError(RlfaError):
+class SealError(NotAllowedError):
     """The kernel can't seal a process."""
-
-    def __init__(self, where: str, found: object, allowed: str) -> None:
-        super().__init__(where, found, allowed)
-
-    def __str__(self) -> str:
-        return "{}: found {}, allowed: {}".format(*self.args)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from rlfa.errors import RlfaError
+from rlfa.errors import NotAllowedError
 from streams.kafka.source import Record, Source
 
 TopicPartition = tuple[str, int]
@@ -15,14 +15,8 @@ REPLAY_POLL_S = 0.5
 REPLAY_SILENCE_S = 60.0
 
 
-class RecoveryError(RlfaError):
+class RecoveryError(NotAllowedError):
     """The broker no longer has what the lane's state has to be rebuilt from."""
-
-    def __init__(self, where: str, found: object, allowed: str) -> None:
-        super().__init__(where, found, allowed)
-
-    def __str__(self) -> str:
-        return "{}: found {}, allowed: {}".format(*self.args)
 
 
 @dataclass(frozen=True, slots=True)

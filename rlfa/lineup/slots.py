@@ -7,7 +7,7 @@ from typing import NewType
 
 import msgspec
 
-from rlfa.errors import RlfaError
+from rlfa.errors import QUOTED, NotAllowedError
 
 AgentId = NewType("AgentId", str)
 SlotId = NewType("SlotId", str)
@@ -18,14 +18,10 @@ Day = NewType("Day", int)  # days since 1970-01-01 UTC
 DAY_MS = 86_400_000
 
 
-class LineupError(RlfaError):
+class LineupError(NotAllowedError):
     """A lineup that can't play: where, found, allowed."""
 
-    def __init__(self, where: str, found: object, allowed: str) -> None:
-        super().__init__(where, found, allowed)
-
-    def __str__(self) -> str:
-        return "{}: found {!r}, allowed: {}".format(*self.args)
+    template = QUOTED
 
 
 class Slot(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -8,19 +8,15 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from rlfa.errors import RlfaError
+from rlfa.errors import QUOTED, NotAllowedError
 from rlfa.lineup.slots import AgentId, Day
 from rlfa.outcomes.sight import Sight
 
 
-class CohortError(RlfaError):
+class CohortError(NotAllowedError):
     """Columns of a cohort that don't belong together."""
 
-    def __init__(self, where: str, found: object, allowed: str) -> None:
-        super().__init__(where, found, allowed)
-
-    def __str__(self) -> str:
-        return "{}: found {!r}, allowed: {}".format(*self.args)
+    template = QUOTED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

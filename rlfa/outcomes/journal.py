@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from rlfa.errors import RlfaError
+from rlfa.errors import NotAllowedError
 
 DAY_MS = 86_400_000
 DECISIONS = "decisions"
@@ -26,14 +26,8 @@ LABELS = "labels"
 OPEN_FILES_MAX = 8
 
 
-class JournalError(RlfaError):
+class JournalError(NotAllowedError):
     """The journal can't be written or read."""
-
-    def __init__(self, where: str, found: object, allowed: str) -> None:
-        super().__init__(where, found, allowed)
-
-    def __str__(self) -> str:
-        return "{}: found {}, allowed: {}".format(*self.args)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,20 +12,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from rlfa.errors import RlfaError
+from rlfa.errors import NotAllowedError
 from rlfa.lineup.slots import Day, Epoch
 from rlfa.outcomes import journal, log
 from streams.keys import entity_key
 
 
-class ExplainError(RlfaError):
+class ExplainError(NotAllowedError):
     """A decision that isn't kept, or that nobody made."""
-
-    def __init__(self, where: str, found: object, allowed: str) -> None:
-        super().__init__(where, found, allowed)
-
-    def __str__(self) -> str:
-        return "{}: found {}, allowed: {}".format(*self.args)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

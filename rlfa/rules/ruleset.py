@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from rlfa.errors import RlfaError
+from rlfa.errors import QUOTED, NotAllowedError
 
 RuleAction = Literal["allow", "decline", "review"]
 RULES_MAX = 256
@@ -18,14 +18,10 @@ VALUES_MAX = 1_000_000  # of one list
 ORDER: tuple[RuleAction, ...] = ("decline", "allow", "review")
 
 
-class RuleError(RlfaError):
+class RuleError(NotAllowedError):
     """A rule or list that the service refuses: where, found, allowed."""
 
-    def __init__(self, where: str, found: object, allowed: str) -> None:
-        super().__init__(where, found, allowed)
-
-    def __str__(self) -> str:
-        return "{}: found {!r}, allowed: {}".format(*self.args)
+    template = QUOTED
 
 
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -18,7 +18,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from rlfa.errors import RlfaError
+from rlfa.errors import NotAllowedError
 
 BUSY_TIMEOUT_MS = 10_000  # another process's transaction is short; past this something is stuck
 CONNECT_TIMEOUT_S = 5  # for a server that is away: the caller tries again
@@ -29,14 +29,8 @@ _READING = "rlfa_reading"
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
-class StoreError(RlfaError):
+class StoreError(NotAllowedError):
     """The database can't be opened, read or written."""
-
-    def __init__(self, where: str, found: object, allowed: str) -> None:
-        super().__init__(where, found, allowed)
-
-    def __str__(self) -> str:
-        return "{}: found {}, allowed: {}".format(*self.args)
 
 
 @dataclass(frozen=True, slots=True)

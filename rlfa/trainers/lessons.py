@@ -18,7 +18,7 @@ from agents.data_card import DataCard
 from agents.errors import AgentsError
 from agents.weights import load_scorer
 from rlfa.config import Service
-from rlfa.errors import RlfaError
+from rlfa.errors import NotAllowedError, RlfaError
 from rlfa.free_agency.limits import broken, compare_logits
 from rlfa.free_agency.state import LessonResult
 from rlfa.hosts.scoring import UNKNOWN_CODE, AgentRef
@@ -32,14 +32,8 @@ from rlfa.trainers.first_lineup import stored
 COMPARED_ROWS = 5000  # the newest of the lesson, scored by both versions
 
 
-class LessonError(RlfaError):
+class LessonError(NotAllowedError):
     """There is nothing to learn, or what came of it is unfit: where, found, allowed."""
-
-    def __init__(self, where: str, found: object, allowed: str) -> None:
-        super().__init__(where, found, allowed)
-
-    def __str__(self) -> str:
-        return "{}: found {}, allowed: {}".format(*self.args)
 
 
 class Lesson(msgspec.Struct, frozen=True, kw_only=True):

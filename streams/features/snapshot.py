@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from streams.errors import StreamsError
+from streams.errors import NotAllowedError
 
 TopicPartition = tuple[str, int]
 
@@ -47,14 +47,8 @@ LAYOUT = 2  # of the arrays; another one is another fingerprint
 ALLOWED = "a whole snapshot; remove it to rebuild the state from the topic"
 
 
-class SnapshotError(StreamsError):
+class SnapshotError(NotAllowedError):
     """A snapshot that can't be used: where, found, allowed."""
-
-    def __init__(self, where: str, found: object, allowed: str) -> None:
-        super().__init__(where, found, allowed)
-
-    def __str__(self) -> str:
-        return "{}: found {}, allowed: {}".format(*self.args)
 
 
 @dataclass(frozen=True, slots=True)

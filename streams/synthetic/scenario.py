@@ -9,7 +9,7 @@ from typing import Annotated, Any, Self
 import msgspec
 from msgspec import Meta
 
-from streams.errors import StreamsError
+from streams.errors import QUOTED, NotAllowedError
 
 DAY_MS = 86_400_000
 
@@ -19,14 +19,10 @@ Factor = Annotated[float, Meta(gt=0, le=1000)]
 DayNumber = Annotated[int, Meta(ge=-365, le=9999)]
 
 
-class ScenarioError(StreamsError):
+class ScenarioError(NotAllowedError):
     """A scenario that can't be simulated."""
 
-    def __init__(self, where: str, found: object, allowed: str) -> None:
-        super().__init__(where, found, allowed)
-
-    def __str__(self) -> str:
-        return "{}: found {!r}, allowed: {}".format(*self.args)
+    template = QUOTED
 
 
 class Change(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
