@@ -16,7 +16,7 @@ from rlfa.lanes.watermarks import OK, TOO_FAR_AHEAD, TOO_OLD, Watermarks
 from rlfa.outcomes.journal import LabelRows
 from rlfa.outcomes.labels import LabelQueue, Waiting
 from rlfa.shards.shard import Arrived, Order, nothing_arrived
-from rlfa.shards.split import every_state, lane_keys, lane_state
+from rlfa.shards.split import every_state, lane_state, used_kinds
 from rlfa.shards.windows import SharedWindows
 from streams.codec import LabelCodec, Labels, TransactionCodec, Transactions, raw_feature_names, raw_features
 from streams.dead_letters import (
@@ -28,8 +28,8 @@ from streams.dead_letters import (
 )
 from streams.features.windows import NO_LABELS, FeatureState, LabelEvents
 from streams.kafka.sink import Lap
-from streams.kafka.source import Place, Record
-from streams.kafka.timeline import BEGINNING, END, Moment, rows_before
+from streams.kafka.source import Place, Record, next_offsets
+from streams.kafka.timeline import BEGINNING, END, rows_before
 from streams.spec import StreamSpec
 
 DUPLICATE = 3  # beside the watermarks' verdicts
@@ -89,33 +89,17 @@ class Taken:
     given_up: list[Waiting]
 
 
-class Turn(NamedTuple):
-    """The order of a batch's records, where they are taken in one that depends on nothing else.
-
-    Attributes:
-        lane: its number.
-        rows: int64[n, 4], the moment of each record of a transaction, see `streams.kafka.timeline.Moment`; ascending.
-        labels: int64[m, 4], of each record of a label; ascending.
-        until: nothing that comes later lies before it.
-    """
-
-    lane: int
-    rows: NDArray[np.int64]
-    labels: NDArray[np.int64]
-    until: Moment
-
-
 class News(NamedTuple):
     """What comes with n rows.
 
     Attributes:
         reached: per partition the offset after the batch's last, refused records and all.
-        turn: of the rows and of the labels that are new; None: rows go by event time.
+        order: of the rows and of the labels that are new; None: rows go by event time.
         labels: the new ones.
     """
 
     reached: Mapping[Place, int] = NOWHERE
-    turn: Turn | None = None
+    order: Order | None = None
     labels: Labels | None = None
 
 
@@ -144,8 +128,11 @@ class Intake:
     queue: LabelQueue
     shared: SharedWindows | None = None
     feature_names: tuple[str, ...] = field(init=False)
+    _used: NDArray[np.bool_] = field(init=False)
+    """Of each kind of entity, whether `state` needs its keys."""
 
     def __post_init__(self) -> None:
+        self._used = used_kinds(self.state)
         shared = self.shared.names if self.shared else ()
         self.feature_names = (*raw_feature_names(self.spec), *self.state.names, *shared)
 
@@ -154,7 +141,7 @@ class Intake:
         records: Sequence[Record],
         label_records: Sequence[Record],
         lap: Lap = bool,
-        turn: Turn | None = None,
+        order: Order | None = None,
     ) -> Absorbed:
         """Decode a batch, refuse what can't be read, and take the rest into the feature state.
 
@@ -162,7 +149,7 @@ class Intake:
             records: of transactions.
             label_records: of labels.
             lap: told when the batch is decoded, and when its features are there.
-            turn: the records' order; without it transactions go by event time, and labels come first.
+            order: of the records; without it transactions go by event time, and labels come first.
 
         Raises:
             ShardError: the shared windows are away.
@@ -176,8 +163,8 @@ class Intake:
         arrived = Arrived(
             decoded.partition, decoded.offset, decoded.tx_hash, decoded.event_time, decoded.amount, decoded.entities
         )
-        reached = _reached(records) if self.shared else NOWHERE
-        taken = self.take(arrived, News(reached, turn and _of_the_readable(turn, arrived, labels), labels))
+        reached = next_offsets(records) if self.shared else NOWHERE
+        taken = self.take(arrived, News(reached, order and _of_the_readable(order, arrived, labels), labels))
         by_place = {(r.partition, r.offset): r for r in records} if (taken.verdict != OK).any() else {}
         dead += unread
         dead += _refused(decoded, taken.verdict == TOO_OLD, EVENT_TIME_TOO_OLD, by_place)
@@ -199,16 +186,16 @@ class Intake:
         Raises:
             ShardError: the shared windows are away.
         """
-        verdict, turn = self.watermarks.admit(arrived.partition, arrived.event_time), news.turn
+        verdict, order = self.watermarks.admit(arrived.partition, arrived.event_time), news.order
         rows = np.flatnonzero(verdict == OK)
-        if turn is None:  # partitions interleave by chance; event-time order is what shared entities' windows want
+        if order is None:  # partitions interleave by chance; event-time order is what shared entities' windows want
             rows = rows[np.argsort(arrived.event_time[rows], kind="stable")]
         now = arrived.at(rows)
-        due = self.queue.due(self.watermarks.by_partition, in_order=turn is not None)
+        due = self.queue.due(self.watermarks.by_partition, in_order=order is not None)
         told = _label_events(due)
-        if turn:
-            told = replace(told, after=rows_before(turn.rows[rows], _moments(due, news.labels, turn)))
-        keys = lane_keys(self.spec, now.keys) if self.shared else now.keys
+        if order:
+            told = replace(told, after=rows_before(order.rows[rows], _moments(due, news.labels, order)))
+        keys = np.where(self._used, now.keys, np.uint64(0)) if self.shared else now.keys
         updated = self.state.update(now.tx_hash, now.event_time, now.amount, keys, told)
         is_duplicate = updated.status == 1
         verdict[rows[is_duplicate]] = DUPLICATE
@@ -246,9 +233,9 @@ class Intake:
         """
         if self.shared is None:
             return np.empty((len(rows.offset), 0), np.float32)
-        if news.turn is None or news.labels is None:
+        if news.order is None or news.labels is None:
             return self.shared.take(rows, _label_events(known), news.reached)
-        new, turn = news.labels, news.turn
+        new, order = news.labels, news.order
         fresh = set(zip(new.partition.tolist(), new.offset.tolist(), strict=True))
         older = _label_events([label for label in known if (label.partition, label.offset) not in fresh])
         labels = LabelEvents(
@@ -256,8 +243,8 @@ class Intake:
             np.concatenate([older.event_time, new.event_time]),
             np.concatenate([older.is_fraud, new.is_fraud]),
         )
-        moments = np.vstack([np.tile(np.array(BEGINNING), (len(older.tx_hash), 1)), turn.labels])
-        return self.shared.take(rows, labels, news.reached, Order(turn.lane, turn.rows[kept], moments, turn.until))
+        moments = np.vstack([np.tile(np.array(BEGINNING), (len(older.tx_hash), 1)), order.labels])
+        return self.shared.take(rows, labels, news.reached, order._replace(rows=order.rows[kept], labels=moments))
 
     def _apply(self, labels: Sequence[Waiting]) -> NDArray[np.bool_]:
         """Mark the labels' transactions, some of which may have come after them; whether each is held."""
@@ -265,11 +252,11 @@ class Intake:
         return self.state.label(events.tx_hash, events.event_time, events.is_fraud)
 
 
-def _of_the_readable(turn: Turn, rows: Arrived, labels: Labels) -> Turn:
+def _of_the_readable(order: Order, rows: Arrived, labels: Labels) -> Order:
     """The order without the records that couldn't be read."""
-    return turn._replace(
-        rows=turn.rows[_among(turn.rows, rows.partition, rows.offset)],
-        labels=turn.labels[_among(turn.labels, labels.partition, labels.offset)],
+    return order._replace(
+        rows=order.rows[_among(order.rows, rows.partition, rows.offset)],
+        labels=order.labels[_among(order.labels, labels.partition, labels.offset)],
     )
 
 
@@ -278,12 +265,12 @@ def _among(moments: NDArray[np.int64], partition: NDArray[np.int32], offset: NDA
     return [at[place] for place in zip(partition.tolist(), offset.tolist(), strict=True)]
 
 
-def _moments(due: Sequence[Waiting], new: Labels | None, turn: Turn) -> NDArray[np.int64]:
+def _moments(due: Sequence[Waiting], new: Labels | None, order: Order) -> NDArray[np.int64]:
     """int64[m, 4], of each due label its moment where it is new, else the beginning."""
     at: dict[tuple[int, int], list[int]] = {}
     if new is not None:
         places = zip(new.partition.tolist(), new.offset.tolist(), strict=True)
-        at = dict(zip(places, turn.labels.tolist(), strict=True))
+        at = dict(zip(places, order.labels.tolist(), strict=True))
     found = [at.get((label.partition, label.offset), list(BEGINNING)) for label in due]
     return np.array(found, np.int64).reshape(-1, 4)
 
@@ -294,11 +281,6 @@ def _refused(
     at = np.flatnonzero(refused)
     places = zip(rows.partition[at].tolist(), rows.offset[at].tolist(), strict=True)
     return [DeadLetter(records[place], reason) for place in places]
-
-
-def _reached(records: Sequence[Record]) -> dict[Place, int]:
-    """Per partition the offset after the last record."""
-    return {(record.topic, record.partition): record.offset + 1 for record in records}
 
 
 def _label_rows(labels: Labels) -> LabelRows:

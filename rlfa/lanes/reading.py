@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from rlfa.config import Service
-from rlfa.lanes.intake import Turn
 from rlfa.lanes.label_reader import LabelReader
+from rlfa.shards.shard import Order
 from streams.kafka.source import Record, Source
 from streams.kafka.timeline import END, Timeline
 
@@ -20,7 +20,7 @@ class Polled(NamedTuple):
 
     records: list[Record]
     labels: list[Record]
-    turn: Turn | None = None
+    order: Order | None = None
 
 
 @dataclass(slots=True)
@@ -71,7 +71,7 @@ class Reader:
         return Polled(
             [record for record, skipped in zip(taken.records, is_label, strict=True) if not skipped],
             [record for record, chosen in zip(taken.records, is_label, strict=True) if chosen],
-            Turn(self.lane, taken.moments[~is_label], taken.moments[is_label], taken.until),
+            Order(self.lane, taken.moments[~is_label], taken.moments[is_label], taken.until),
         )
 
     def _read(self, most: int, *, with_labels: bool) -> None:

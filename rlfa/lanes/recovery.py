@@ -7,9 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from rlfa.errors import NotAllowedError
-from streams.kafka.source import Record, Source
+from streams.kafka.source import Place, Record, Source
 
-TopicPartition = tuple[str, int]
 REPLAY_BATCH = 10_000
 REPLAY_POLL_S = 0.5
 REPLAY_SILENCE_S = 60.0
@@ -28,15 +27,15 @@ class Route:
         live: the first offset that has no decision yet; what lies before it is replayed without emitting.
     """
 
-    start: Mapping[TopicPartition, int]
-    live: Mapping[TopicPartition, int]
+    start: Mapping[Place, int]
+    live: Mapping[Place, int]
 
 
 def route(
     *,
-    snapshot: Mapping[TopicPartition, int],
-    committed: Mapping[TopicPartition, int | None],
-    retained: Mapping[TopicPartition, tuple[int, int]],
+    snapshot: Mapping[Place, int],
+    committed: Mapping[Place, int | None],
+    retained: Mapping[Place, tuple[int, int]],
 ) -> Route:
     """Plan a lane's start.
 
@@ -63,9 +62,9 @@ def route(
 
 
 def reached(
-    done: Mapping[TopicPartition, int],
-    readers: Iterable[tuple[Mapping[TopicPartition, int], Mapping[TopicPartition, int]]],
-) -> dict[TopicPartition, int]:
+    done: Mapping[Place, int],
+    readers: Iterable[tuple[Mapping[Place, int], Mapping[Place, int]]],
+) -> dict[Place, int]:
     """How far each partition is through: where that is all that it had, up to its end, transaction markers included.
 
     Args:
@@ -78,7 +77,7 @@ def reached(
     return found
 
 
-def _refuse_lost(place: TopicPartition, begin: int, first: int) -> None:
+def _refuse_lost(place: Place, begin: int, first: int) -> None:
     if begin < first:
         raise RecoveryError(
             f"topic {place[0]} partition {place[1]}",
@@ -87,7 +86,7 @@ def _refuse_lost(place: TopicPartition, begin: int, first: int) -> None:
         )
 
 
-def _refuse_uncommitted(place: TopicPartition, begin: int, first: int, target: int | None) -> None:
+def _refuse_uncommitted(place: Place, begin: int, first: int, target: int | None) -> None:
     """A lane's snapshot is never ahead of what it has committed: the broker has lost that."""
     if (first if target is None else target) >= begin:
         return
@@ -102,7 +101,7 @@ def _refuse_uncommitted(place: TopicPartition, begin: int, first: int, target: i
     )
 
 
-def _refuse_undecided(place: TopicPartition, first: int, goes_on_at: int) -> None:
+def _refuse_undecided(place: Place, first: int, goes_on_at: int) -> None:
     if goes_on_at < first:
         raise RecoveryError(
             f"topic {place[0]} partition {place[1]}",
@@ -112,7 +111,7 @@ def _refuse_undecided(place: TopicPartition, first: int, goes_on_at: int) -> Non
         )
 
 
-def _refuse_forgotten(place: TopicPartition, offset: int, end: int) -> None:
+def _refuse_forgotten(place: Place, offset: int, end: int) -> None:
     if offset > end:
         raise RecoveryError(
             f"topic {place[0]} partition {place[1]}",
@@ -122,9 +121,7 @@ def _refuse_forgotten(place: TopicPartition, offset: int, end: int) -> None:
         )
 
 
-def read_between(
-    source: Source, start: Mapping[TopicPartition, int], end: Mapping[TopicPartition, int]
-) -> Iterator[list[Record]]:
+def read_between(source: Source, start: Mapping[Place, int], end: Mapping[Place, int]) -> Iterator[list[Record]]:
     """Batches of the records from `start` up to, not including, `end`, all partitions together; some are empty.
 
     Raises:

@@ -24,7 +24,7 @@ from rlfa.hosts.scoring import AgentRef, Host
 from rlfa.lanes.intake import Absorbed, Intake
 from rlfa.lanes.pace import TurnCost, batch_limit, waits_s
 from rlfa.lanes.reading import Reader
-from rlfa.lanes.recovery import RecoveryError, TopicPartition, reached, read_between, route
+from rlfa.lanes.recovery import RecoveryError, reached, read_between, route
 from rlfa.lanes.snapshots import SnapshotWriter
 from rlfa.lanes.step import columns_of, decide
 from rlfa.lineup.budget import Ration, Share
@@ -41,7 +41,7 @@ from rlfa.telemetry import logger
 from streams.dead_letters import encode_dead_letter
 from streams.features.snapshot import load_snapshot, read_offsets, save_snapshot
 from streams.kafka.sink import Message, Sink
-from streams.kafka.source import Record, Source
+from streams.kafka.source import Place, Record, Source, next_offsets
 
 MIB = 2**20
 
@@ -108,7 +108,7 @@ class Session:
     tracer: BatchTracer | None = None
     decided: int = 0
     dead: Counter[str] = field(default_factory=Counter)
-    positions: dict[TopicPartition, int] = field(default_factory=dict)
+    positions: dict[Place, int] = field(default_factory=dict)
     reader: Reader = field(init=False)
     """Begins where `recover` ends."""
     ration: Ration = field(init=False)
@@ -174,7 +174,7 @@ class Session:
         """
         settings, batch = self.service.settings.lanes, BatchLog()
         was_idle = self.reader.is_idle
-        records, labels, turn = self.reader.poll(self._limit, with_labels=self._takes_labels())
+        records, labels, order = self.reader.poll(self._limit, with_labels=self._takes_labels())
         began = time.monotonic()
         if self.reader.is_idle and not was_idle:
             self.intake.idle(self.lane)
@@ -184,13 +184,13 @@ class Session:
         batch("consume")
         if self.tracer:
             self.tracer.begin(batch)
-        absorbed = self.intake.absorb(records, labels, batch, turn)
+        absorbed = self.intake.absorb(records, labels, batch, order)
         messages = [*self._decide(absorbed, batch), *self._dead_letters(absorbed)]
         batch("encode")
         if labels:
             self.journal.append_labels(absorbed.labels)
             batch("journal")
-        offsets = _next_offsets([*records, *labels])
+        offsets = next_offsets([*records, *labels])
         producer.commit(messages, offsets, self.clients.transactions, batch)
         self.positions.update(offsets)
         because = sent_because(len(records), self._limit, settings.batch_max)
@@ -255,7 +255,7 @@ class Session:
             state_bytes=self.intake.state.memory_bytes,
         )
 
-    def reached(self) -> dict[TopicPartition, int]:
+    def reached(self) -> dict[Place, int]:
         """The first offset of each partition that isn't through; where all is, the one after its end and markers."""
         sources = (self.clients.transactions, self.clients.labels)
         return reached(dict(self.positions), [(source.positions(), source.ends()) for source in sources])
@@ -328,7 +328,7 @@ class Session:
             on = str(np.datetime64(int(day), "D"))
             logger().error("rule_suspended", rule=rule.name, day=on, lane=self.lane, count=ruled.book.part(rule))
 
-    def _places(self) -> tuple[list[TopicPartition], list[TopicPartition]]:
+    def _places(self) -> tuple[list[Place], list[Place]]:
         """This lane's partitions of both topics: the same numbers, since both are keyed alike."""
         topics, count = self.service.settings.topics, self.service.settings.lanes.count
         mine = [
@@ -340,7 +340,7 @@ class Session:
         ]
         return mine[0], mine[1]
 
-    def _load_snapshot(self) -> Mapping[TopicPartition, int]:
+    def _load_snapshot(self) -> Mapping[Place, int]:
         newest, shared = self.service.snapshot(self.lane), self.intake.shared
         if shared and (later := awaiting(newest)).exists():
             if shared.have(read_offsets(later)):
@@ -376,10 +376,5 @@ def held(plan: Plan, following: Plan) -> tuple[AgentRef, ...]:
     return tuple({ref.id: ref for ref in (*plan.refs, *following.refs)}.values())
 
 
-def _next_offsets(records: Sequence[Record]) -> dict[TopicPartition, int]:
-    """The offsets to commit: per partition the last one taken, plus one; records of a partition come in order."""
-    return {(record.topic, record.partition): record.offset + 1 for record in records}
-
-
-def _only(offsets: Mapping[TopicPartition, int], places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+def _only(offsets: Mapping[Place, int], places: Sequence[Place]) -> dict[Place, int]:
     return {place: offsets[place] for place in places}

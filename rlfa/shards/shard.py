@@ -50,7 +50,7 @@ def nothing_arrived(entities: int) -> Arrived:
 
 
 class Order(NamedTuple):
-    """Where an ask belongs among those of other lanes.
+    """Where a lane's rows and labels belong among each other, and among those of other lanes.
 
     Attributes:
         lane: its number.

@@ -30,16 +30,9 @@ def shard_state(spec: StreamSpec) -> FeatureState:
     return _state(spec, range(PRIMARY + 1, len(spec.entities)))
 
 
-def lane_keys(spec: StreamSpec, keys: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """The keys that a lane's own windows need, the others 0.
-
-    Args:
-        spec: of the stream.
-        keys: uint64[n, e].
-    """
-    entities = tuple(spec.entities)
-    used = columns.needed(columns.only(spec.windows, entities, (PRIMARY,)), entities)
-    return np.where(used, keys, np.uint64(0))
+def used_kinds(state: FeatureState) -> NDArray[np.bool_]:
+    """bool[e], of each kind of entity, whether a state needs its keys: for its windows, or as what they count."""
+    return np.array(columns.needed(state.spec, state.entities))
 
 
 def shard_of(keys: NDArray[np.uint64], shards: int) -> NDArray[np.int64]:
@@ -49,22 +42,19 @@ def shard_of(keys: NDArray[np.uint64], shards: int) -> NDArray[np.int64]:
     return np.where(keys == 0, -1, owner)
 
 
-def shard_keys(spec: StreamSpec, keys: NDArray[np.uint64], owner: NDArray[np.int64], shard: int) -> NDArray[np.uint64]:
+def shard_keys(
+    used: NDArray[np.bool_], keys: NDArray[np.uint64], owner: NDArray[np.int64], shard: int
+) -> NDArray[np.uint64]:
     """The keys that one shard's windows need, the others 0: its own, and the topic's where it is counted.
 
     Args:
-        spec: of the stream.
+        used: bool[e], of a shard's state.
         keys: uint64[n, e].
         owner: int64[n, e - 1], of the kinds besides the topic's key.
         shard: its number.
     """
-    entities = tuple(spec.entities)
-    used = columns.needed(columns.only(spec.windows, entities, range(PRIMARY + 1, len(entities))), entities)
-    out = np.zeros_like(keys)
-    out[:, 1:] = np.where(owner == shard, keys[:, 1:], 0)
-    if used[PRIMARY]:
-        out[:, PRIMARY] = keys[:, PRIMARY]
-    return out
+    own = np.column_stack([np.ones(len(keys), np.bool_), owner == shard])
+    return np.where(own & used, keys, np.uint64(0))
 
 
 def _state(spec: StreamSpec, kinds: range | tuple[int, ...]) -> FeatureState:

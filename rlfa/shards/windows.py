@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from rlfa.errors import RlfaError
 from rlfa.shards.shard import Arrived, Ask, Order, nothing_arrived
-from rlfa.shards.split import PRIMARY, shard_keys, shard_of, shard_state
+from rlfa.shards.split import PRIMARY, shard_keys, shard_of, shard_state, used_kinds
 from streams.features.windows import NO_LABELS, LabelEvents
 from streams.kafka.source import Place
 from streams.spec import StreamSpec
@@ -80,12 +80,13 @@ class SharedWindows:
     names: tuple[str, ...] = field(init=False)
     """Of the features, in the order of the columns."""
     _owners: NDArray[np.int64] = field(init=False)
+    _used: NDArray[np.bool_] = field(init=False)
     _standings: list[Standing] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         kept = shard_state(self.spec)
         self.names = kept.names
-        self._owners = kept.kinds - (PRIMARY + 1)
+        self._owners, self._used = kept.kinds - (PRIMARY + 1), used_kinds(kept)
 
     def open(self) -> None:
         """Begin with the shards as they are now.
@@ -114,7 +115,7 @@ class SharedWindows:
         tickets = []
         for shard, port in enumerate(self.ports):
             part = rows.at(mine[shard])
-            part = part._replace(keys=shard_keys(self.spec, part.keys, owner[mine[shard]], shard))
+            part = part._replace(keys=shard_keys(self._used, part.keys, owner[mine[shard]], shard))
             turn = order._replace(rows=order.rows[mine[shard]]) if order else None
             tickets.append(port.ask(self._standings[shard].life, Ask(part, labels, reached), turn))
         features = np.full((len(rows.offset), len(self.names)), np.nan, np.float32)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 import numpy as np
@@ -17,8 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from streams.errors import NotAllowedError
-
-TopicPartition = tuple[str, int]
+from streams.kafka.source import Place
 
 
 class Kept(Protocol):
@@ -55,7 +55,7 @@ class SnapshotError(NotAllowedError):
 class Loaded:
     """What a snapshot says beside the state: the next offset of each partition, and their event time."""
 
-    offsets: Mapping[TopicPartition, int]
+    offsets: Mapping[Place, int]
     watermarks: Mapping[int, int]
 
 
@@ -64,10 +64,13 @@ class _Meta(msgspec.Struct, frozen=True):
     offsets: list[tuple[str, int, int]]
     watermarks: list[tuple[int, int]]
 
+    @property
+    def by_place(self) -> dict[Place, int]:
+        """The offsets."""
+        return {(topic, partition): offset for topic, partition, offset in self.offsets}
 
-def save_snapshot(
-    path: Path, state: Kept, *, offsets: Mapping[TopicPartition, int], watermarks: Mapping[int, int]
-) -> None:
+
+def save_snapshot(path: Path, state: Kept, *, offsets: Mapping[Place, int], watermarks: Mapping[int, int]) -> None:
     """Write the state and its offsets, replacing an older snapshot in one step."""
     meta = msgspec.json.encode(
         _Meta(
@@ -91,34 +94,38 @@ def load_snapshot(path: Path, state: Kept) -> Loaded:
     Raises:
         SnapshotError: unreadable, damaged, or made with other windows.
     """
-    try:
-        with safe_open(path, framework="numpy") as file:
-            said = file.metadata()
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a dict
+    with _opened(path) as file:
+        said = file.metadata()
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a dict
         meta = msgspec.json.decode(said["meta"], type=_Meta)
         is_whole = said["checksum"] == _checksum(said["meta"], arrays)
-    except (OSError, SafetensorError, KeyError, TypeError, msgspec.DecodeError) as error:
-        raise SnapshotError(str(path), error, ALLOWED) from error
     if not is_whole:
         raise SnapshotError(str(path), "a wrong checksum", ALLOWED)
     if meta.fingerprint != fingerprint(state):
         raise SnapshotError(str(path), "windows of another spec", "the spec it was made with; or remove the snapshot")
     state.restore(arrays)
-    return Loaded({(t, p): o for t, p, o in meta.offsets}, dict(meta.watermarks))
+    return Loaded(meta.by_place, dict(meta.watermarks))
 
 
-def read_offsets(path: Path) -> Mapping[TopicPartition, int]:
+def read_offsets(path: Path) -> Mapping[Place, int]:
     """The offsets that a snapshot stands for, without its state.
 
     Raises:
         SnapshotError: unreadable.
     """
+    with _opened(path) as file:
+        meta = msgspec.json.decode(file.metadata()["meta"], type=_Meta)
+    return meta.by_place
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:  # safetensors is untyped
+    """A snapshot's file; whatever can't be read of it within the block is one line."""
     try:
         with safe_open(path, framework="numpy") as file:
-            meta = msgspec.json.decode(file.metadata()["meta"], type=_Meta)
+            yield file
     except (OSError, SafetensorError, KeyError, TypeError, msgspec.DecodeError) as error:
         raise SnapshotError(str(path), error, ALLOWED) from error
-    return {(topic, partition): offset for topic, partition, offset in meta.offsets}
 
 
 def fingerprint(state: Kept) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 Place = tuple[str, int]  # topic, partition
@@ -17,6 +17,11 @@ class Record(NamedTuple):
     timestamp: int
     key: bytes | None
     value: bytes | None
+
+
+def next_offsets(records: Iterable[Record]) -> dict[Place, int]:
+    """Per partition the offset after its last record; records of a partition come in order."""
+    return {(record.topic, record.partition): record.offset + 1 for record in records}
 
 
 class Source(Protocol):

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from rlfa.lanes.intake import Intake, Turn
+from rlfa.lanes.intake import Intake
 from rlfa.shards.local import LocalPort
-from rlfa.shards.shard import Shard
+from rlfa.shards.shard import Order, Shard
 from rlfa.shards.split import lane_state, shard_state
 from rlfa.shards.windows import SharedWindows
 from streams.kafka.source import Record
@@ -59,8 +59,8 @@ def features(stream: list[Record], intake: Intake, size: int) -> dict[str, NDArr
         taken = timeline.take(places, size)
         is_label = taken.moments[:, 1] == RANKS["labels"]
         of = {kind: [r for r in taken.records if r.topic == kind] for kind in RANKS}
-        turn = Turn(0, taken.moments[~is_label], taken.moments[is_label], taken.until)
-        absorbed = intake.absorb(of["transactions"], of["labels"], turn=turn)
+        order = Order(0, taken.moments[~is_label], taken.moments[is_label], taken.until)
+        absorbed = intake.absorb(of["transactions"], of["labels"], order=order)
         assert absorbed.dead == []
         found |= dict(zip(absorbed.transactions.tx_id, absorbed.features, strict=True))
     return found

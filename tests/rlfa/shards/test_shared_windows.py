@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from rlfa.shards.local import LocalPort
 from rlfa.shards.shard import Arrived, Ask, Order, Shard
-from rlfa.shards.split import every_state, lane_keys, lane_state, shard_of, shard_state
+from rlfa.shards.split import every_state, lane_state, shard_of, shard_state, used_kinds
 from rlfa.shards.windows import Answer, ShardError, SharedWindows, Standing
 from streams.features.snapshot import load_snapshot, save_snapshot
 from streams.features.windows import NO_LABELS, FeatureState, LabelEvents
@@ -90,7 +90,7 @@ def in_one_place(state: FeatureState, rows: Arrived, labels: LabelEvents) -> NDA
 
 
 def by_shards(own: FeatureState, shared: SharedWindows, rows: Arrived, labels: LabelEvents) -> NDArray[np.float32]:
-    mine = in_one_place(own, rows._replace(keys=lane_keys(SPEC, rows.keys)), labels)
+    mine = in_one_place(own, rows._replace(keys=np.where(used_kinds(own), rows.keys, np.uint64(0))), labels)
     return np.hstack([mine, shared.take(rows, labels, reached(rows))])
 
 
