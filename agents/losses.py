@@ -11,13 +11,16 @@ from torch import Tensor, nn
 
 from agents.genome import Genome
 
-Loss = Callable[[Tensor, Tensor, Tensor], Tensor]  # logits, labels and cost weights of one shape, to their mean loss
+Loss = Callable[[Tensor, Tensor, Tensor], Tensor]  # logits, labels and weights of one shape, to their mean loss
 Balance = Callable[[Tensor], Tensor]  # gate weights [n, experts], to a loss that is small where all take part
 
 
-def log_loss(logits: Tensor, fraud: Tensor) -> Tensor:
-    """Mean negative log likelihood."""
-    return nn.functional.binary_cross_entropy_with_logits(logits, fraud)
+def log_loss(logits: Tensor, fraud: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Mean negative log likelihood, each row's times its weight: what a mistake about it costs, or its task's weight.
+
+    Source: Bahnsen, Aouada, Ottersten 2014, "Example-Dependent Cost-Sensitive Logistic Regression for Credit Scoring".
+    """
+    return nn.functional.binary_cross_entropy_with_logits(logits, fraud, weight)
 
 
 def focal_loss(logits: Tensor, fraud: Tensor, gamma: float) -> Tensor:
@@ -29,14 +32,6 @@ def focal_loss(logits: Tensor, fraud: Tensor, gamma: float) -> Tensor:
     """
     each = nn.functional.binary_cross_entropy_with_logits(logits, fraud, reduction="none")
     return ((1.0 - torch.exp(-each)) ** gamma * each).mean()
-
-
-def cost_loss(logits: Tensor, fraud: Tensor, weight: Tensor) -> Tensor:
-    """Mean of the log loss times what a mistake about each row costs.
-
-    Source: Bahnsen, Aouada, Ottersten 2014, "Example-Dependent Cost-Sensitive Logistic Regression for Credit Scoring".
-    """
-    return nn.functional.binary_cross_entropy_with_logits(logits, fraud, weight)
 
 
 def task_weights(tasks: NDArray[np.floating], power: float) -> NDArray[np.float32]:
@@ -82,9 +77,9 @@ def entropy(weights: Tensor) -> Tensor:
 
 
 LOSSES: dict[str, Callable[[Genome], Loss]] = {
-    "cost": lambda _: cost_loss,
+    "cost": lambda _: log_loss,
     "focal": lambda genome: lambda logits, fraud, _: focal_loss(logits, fraud, genome.focal_gamma),
-    "log": lambda genome: cost_loss if genome.task_power < 1.0 else lambda logits, fraud, _: log_loss(logits, fraud),
+    "log": lambda _: log_loss,
 }
 BALANCES: dict[str, Balance] = {
     "importance": importance_balance,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from rlfa import __version__
@@ -14,7 +13,7 @@ from rlfa.backtest.charts import Chart, chart
 from rlfa.backtest.figures import WEEK_DAYS, Figures, Week
 from rlfa.backtest.played import Played
 from rlfa.free_agency.events import EpochChanged
-from rlfa.lineup.slots import DAY_MS
+from rlfa.lineup.slots import DAY_MS, date_of
 from rlfa.store.ledger import Entry
 from streams.cards import masked
 
@@ -167,8 +166,3 @@ def _move(entry: Entry) -> Move:
         why=masked(entry.why),
         is_swap=entry.kind in SWAPS,
     )
-
-
-def date_of(day: int) -> str:
-    """A day as people write it."""
-    return str(np.datetime64(int(day), "D"))

@@ -18,14 +18,14 @@ from agents.mlflow_store import export_agent, fetch_agent
 from agents.weights import CARD, GENOME, WEIGHTS, load_scorer
 from rlfa.cli.agents_explain import explain_agent
 from rlfa.cli.by_hand import By, Reason
-from rlfa.cli.roster import AsJson, Config, Database, console, date_of
+from rlfa.cli.roster import AsJson, Config, Database, console
 from rlfa.config import Service, load_service
 from rlfa.errors import NotAllowedError
 from rlfa.free_agency.manual import Command
 from rlfa.hosts.scoring import AgentRef
 from rlfa.hosts.seal import refuse_unavailable
 from rlfa.lanes.intake import intake_of
-from rlfa.lineup.slots import DAY_MS, Day, SlotId
+from rlfa.lineup.slots import DAY_MS, Day, SlotId, date_of
 from rlfa.store.agents import Agents, StoredAgent
 from rlfa.store.commands import Commands
 from rlfa.store.database import Store

@@ -19,12 +19,12 @@ from agents.online import OnlineAgent
 from agents.portrait import Curves, Portrait, overhear, portray
 from agents.weights import load_scorer
 from rlfa.cli.portrait_drawing import page, svg
-from rlfa.cli.roster import AsJson, Config, Database, console, date_of
+from rlfa.cli.roster import AsJson, Config, Database, console
 from rlfa.config import load_service
 from rlfa.errors import NotAllowedError
 from rlfa.hosts.scoring import UNKNOWN_CODE, AgentRef
 from rlfa.hosts.sealed import SealedAgent, SealRules, offline_seal
-from rlfa.lineup.slots import DAY_MS, AgentId, Day
+from rlfa.lineup.slots import DAY_MS, AgentId, Day, date_of
 from rlfa.outcomes import log
 from rlfa.outcomes.log import TrainingSet
 from rlfa.store.agents import Agents, StoredAgent, ref_of

@@ -18,12 +18,12 @@ from rlfa.backtest import baseline, engine, run
 from rlfa.backtest.defaults import default_settings
 from rlfa.backtest.figures import Figures, by_week, figures
 from rlfa.backtest.played import Played
-from rlfa.backtest.report import date_of, report
+from rlfa.backtest.report import report
 from rlfa.cli.agents import take_in
 from rlfa.cli.roster import AsJson, console
 from rlfa.config import Service, load_service
 from rlfa.errors import ConfigError
-from rlfa.lineup.slots import SlotId
+from rlfa.lineup.slots import SlotId, date_of
 from rlfa.rules.loading import load_rules
 from rlfa.rules.ruleset import NO_RULES
 from streams.history import History

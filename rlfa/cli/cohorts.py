@@ -9,8 +9,9 @@ import msgspec
 import typer
 from rich.table import Table
 
-from rlfa.cli.roster import AsJson, Config, console, date_of
+from rlfa.cli.roster import AsJson, Config, console
 from rlfa.config import load_service
+from rlfa.lineup.slots import date_of
 from rlfa.outcomes import log
 from rlfa.outcomes.late import LATE_SHARE_MAX, ClosedDay, closed_days, late_share
 

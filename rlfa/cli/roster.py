@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Annotated
 
 import msgspec
-import numpy as np
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from rlfa.config import load_service
 from rlfa.free_agency.roster import Challenger, Roster, Seat
-from rlfa.lineup.slots import AgentId, Day
+from rlfa.lineup.slots import AgentId, Day, date_of
 from rlfa.store.database import Store
 from rlfa.store.ledger import Entry, Ledger
 from rlfa.store.ledger import roster as fold
@@ -45,7 +44,7 @@ def roster(
         return
     out = console()
     frozen = ", frozen by hand" if now.frozen else ""
-    out.print(f"epoch {now.epoch}, judged up to {date_of(now.day)}{frozen}")
+    out.print(f"epoch {now.epoch}, judged up to {since(now.day)}{frozen}")
     out.print(_lineup_table(now))
     if any(seat.probations for seat in now.seats):
         out.print(_probation_table(now))
@@ -146,9 +145,9 @@ def _reward(now: Roster, agent: AgentId) -> str:
     return "" if reward is None else f"{1000 * reward:.2f}"
 
 
-def date_of(day: Day | None) -> str:
-    """A day as people write it."""
-    return "never" if day is None else str(np.datetime64(int(day), "D"))
+def since(day: Day | None) -> str:
+    """A day as people write it, if there is one."""
+    return "never" if day is None else date_of(day)
 
 
 def console() -> Console:

@@ -12,14 +12,14 @@ from msgspec.structs import replace
 from rich.table import Table
 
 from rlfa.cli.by_hand import By, Reason
-from rlfa.cli.roster import AsJson, Config, Database, console, date_of
+from rlfa.cli.roster import AsJson, Config, Database, console
 from rlfa.config import Service, Settings, load_service
 from rlfa.errors import ConfigError
 from rlfa.free_agency.front_office import last_state
 from rlfa.free_agency.manual import Command
 from rlfa.lanes.intake import intake_of
 from rlfa.lineup.segments import fields_of, part_of
-from rlfa.lineup.slots import SlotId
+from rlfa.lineup.slots import SlotId, date_of
 from rlfa.outcomes import log
 from rlfa.rules.agent import genome_of
 from rlfa.rules.loading import load_rules

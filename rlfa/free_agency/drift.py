@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy.special import chdtri
 
 from rlfa.free_agency.rules import DriftRules
-from rlfa.lineup.slots import AgentId, Day
+from rlfa.lineup.slots import AgentId, Day, date_of
 from rlfa.outcomes.summaries import DaySummary, Histogram, merged
 
 LEVELS = (*np.arange(0.1, 0.95, 0.1).tolist(), 0.99, 0.995, 0.999)
@@ -209,7 +209,7 @@ def explain(sign: DriftSign) -> str:
     """A sign in a sentence."""
     parts = [] if sign.psi is None else [f"scores PSI {sign.psi:.3f} (limit {sign.psi_limit:.3f})"]
     parts += [f"{f.name} KS {f.distance:.2f}" for f in sign.features]
-    days = f"{sign.alarms} of the last days up to {np.datetime64(int(sign.through), 'D')}"
+    days = f"{sign.alarms} of the last days up to {date_of(sign.through)}"
     return f"{', '.join(parts) or 'no single feature'}: {sign.shift:.1f} times the limit, an alarm on {days}"
 
 

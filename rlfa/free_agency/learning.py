@@ -7,7 +7,6 @@ it, and a version follows from earlier cohorts alone. Who decides changes with a
 
 from __future__ import annotations
 
-import numpy as np
 from msgspec.structs import replace
 
 from rlfa.free_agency.events import Event
@@ -15,7 +14,7 @@ from rlfa.free_agency.learning_events import Learned, LessonFailed
 from rlfa.free_agency.rules import FreeAgencyRules
 from rlfa.free_agency.state import Learner, LessonResult, ManagerState, Version
 from rlfa.free_agency.turn import Moment
-from rlfa.lineup.slots import AgentId, Day
+from rlfa.lineup.slots import AgentId, Day, date_of
 
 VERSIONS_MAX = 32  # that an agent can go back to
 
@@ -88,7 +87,7 @@ def _learned(learner: Learner, version: Version, result: LessonResult, state: Ma
         epoch=state.epoch,
         slot=state.homes[result.agent].id,
         agent=result.agent,
-        reason=f"version {version.number} has learned all up to {_date(version.through)}: {what}",
+        reason=f"version {version.number} has learned all up to {date_of(version.through)}: {what}",
         version=version.id,
         before=learner.plays.id,
         number=version.number,
@@ -101,16 +100,13 @@ def _learned(learner: Learner, version: Version, result: LessonResult, state: Ma
 
 
 def _failed(learner: Learner, result: LessonResult, state: ManagerState, at: Moment) -> LessonFailed:
+    why = f"it can't learn up to {date_of(result.through)}: {result.error}"
     return LessonFailed(
         day=at.day,
         epoch=state.epoch,
         slot=state.homes[result.agent].id,
         agent=result.agent,
-        reason=f"version {learner.plays.number} plays on, it can't learn up to {_date(result.through)}: {result.error}",
+        reason=f"version {learner.plays.number} plays on, {why}",
         version=learner.plays.id,
         through=result.through,
     )
-
-
-def _date(day: Day) -> str:
-    return str(np.datetime64(int(day), "D"))

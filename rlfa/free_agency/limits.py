@@ -19,7 +19,7 @@ from rlfa.free_agency.state import ManagerState, SlotState
 from rlfa.free_agency.swaps import end_probation
 from rlfa.free_agency.turn import Turn, each_slot
 from rlfa.lineup.actions import choose
-from rlfa.lineup.slots import AgentId, Day, Epoch
+from rlfa.lineup.slots import AgentId, Day, Epoch, date_of
 from rlfa.outcomes.scored import ScoredDay
 from rlfa.rewards.money import Costs, probability
 
@@ -135,7 +135,7 @@ def _found(
         epoch=epoch,
         slot=slot.id,
         agent=watched.newcomer,
-        reason=f"{np.datetime64(int(day), 'D')}: {reason}",
+        reason=f"{date_of(day)}: {reason}",
         cause=cause,
         against=watched.against,
         seen=day,

@@ -17,7 +17,6 @@ from itertools import cycle, repeat
 from pathlib import Path
 
 import msgspec
-import numpy as np
 
 from rlfa.config import Service
 from rlfa.hosts.scoring import AgentRef, Host
@@ -30,7 +29,7 @@ from rlfa.lanes.step import columns_of, decide
 from rlfa.lineup.budget import Ration, Share
 from rlfa.lineup.plan import Plan
 from rlfa.lineup.segments import fields_of
-from rlfa.lineup.slots import EventTime, Lineup, day_of
+from rlfa.lineup.slots import EventTime, Lineup, date_of, day_of
 from rlfa.metrics.batches import BatchLog, sent_because
 from rlfa.metrics.lane import LaneMeter
 from rlfa.metrics.traces import BatchTracer
@@ -325,8 +324,9 @@ class Session:
 
     def _warn_of_suspended(self, ruled: Ruled) -> None:
         for rule, day in ruled.suspended:
-            on = str(np.datetime64(int(day), "D"))
-            logger().error("rule_suspended", rule=rule.name, day=on, lane=self.lane, count=ruled.book.part(rule))
+            logger().error(
+                "rule_suspended", rule=rule.name, day=date_of(day), lane=self.lane, count=ruled.book.part(rule)
+            )
 
     def _places(self) -> tuple[list[Place], list[Place]]:
         """This lane's partitions of both topics: the same numbers, since both are keyed alike."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NewType
 
 import msgspec
+import numpy as np
 
 from rlfa.errors import QUOTED, NotAllowedError
 
@@ -150,6 +151,11 @@ class Lineup(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 def day_of(time: EventTime) -> Day:
     """The UTC day of an event time."""
     return Day(time // DAY_MS)
+
+
+def date_of(day: int) -> str:
+    """A day as people write it, e.g. `2026-03-01`."""
+    return str(np.datetime64(int(day), "D"))
 
 
 def _refuse_twice(where: str, names: Sequence[str]) -> None:

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from rlfa.errors import NotAllowedError
-from rlfa.lineup.slots import Day, Epoch
+from rlfa.lineup.slots import Day, Epoch, date_of
 from rlfa.outcomes import journal, log
 from streams.keys import entity_key
 
@@ -78,7 +78,7 @@ def find(journals: Path, outcomes: Path, tx_id: str, day: Day | None = None) -> 
             row = _in_journal(journals, open_day, tx_id)
             if row is not None:
                 return Kept(row=row, kept_in="journal")
-    where = "any day" if day is None else str(np.datetime64(int(day), "D"))
+    where = "any day" if day is None else date_of(day)
     raise ExplainError(f"transaction {tx_id!r}", f"no decision on {where}", "an id within the log's retention")
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from rlfa.lineup.actions import ACTIONS
 from rlfa.lineup.segments import Fields, Part, inside, names_in
-from rlfa.lineup.slots import AgentId, Day
+from rlfa.lineup.slots import AgentId, Day, date_of
 from rlfa.outcomes import journal
 from rlfa.outcomes.cohorts import Cohort
 from rlfa.outcomes.journal import DAY_MS, DECISIONS, LABELS, Columns
@@ -79,7 +79,7 @@ class TrainingSet:
 
 def path_of(root: Path, day: Day) -> Path:
     """Where a day's Parquet file lies."""
-    return root / f"day={np.datetime64(int(day), 'D')}.parquet"
+    return root / f"day={date_of(day)}.parquet"
 
 
 def closed_days(root: Path) -> list[Day]:

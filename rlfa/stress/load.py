@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 import msgspec
 import numpy as np
 
+from streams.event_times import UNITS
 from streams.spec import StreamSpec
 
 PREFIX = "rlfa-stress"
-_UNITS = {"ms": 1.0, "s": 1000.0, "us": 0.001}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,4 +77,4 @@ class Load:
         unit = self.spec.event_time_unit
         if unit == "iso8601":
             return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat()
-        return int(at_ms / _UNITS[unit])
+        return int(at_ms / UNITS[unit])

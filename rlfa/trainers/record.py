@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import msgspec
-import numpy as np
 
 from agents.data_card import DataCard
-from rlfa.lineup.slots import DAY_MS, AgentId, Day
+from rlfa.lineup.slots import DAY_MS, AgentId, Day, date_of
 
 
 class TrainingRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -56,7 +55,7 @@ def record_of(
 
 def explain(record: TrainingRecord) -> str:
     """A record in a sentence."""
-    days = f"{np.datetime64(int(record.day_from), 'D')} to {np.datetime64(int(record.day_to), 'D')}"
+    days = f"{date_of(record.day_from)} to {date_of(record.day_to)}"
     again = ", the offline gate's days among them" if record.refitted else ""
     seen = f"trained on {days}, {record.rows} transactions, {record.frauds} frauds{again}"
     compared = [

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from streams.durations import parse_duration
 from streams.errors import SpecError, StreamsError
 from streams.features import kernels
+from streams.features.places import NONE
 from streams.features.spec import Aggregate, WindowSpec
 
 AGGREGATES: tuple[Aggregate, ...] = get_args(Aggregate)  # in the order of the kernels' R_ codes
@@ -77,7 +78,7 @@ def plan(spec: WindowSpec, entities: tuple[str, ...]) -> NDArray[np.int64]:
 def counterpart(kind: int, kinds: int) -> int:
     """Whom a kind of entity meets: the first one meets the second, every other one the first; NONE alone."""
     if kinds == 1:
-        return kernels.NONE
+        return NONE
     return 1 if kind == 0 else 0
 
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-NONE = -1
+from streams.features.places import NONE, delete_place, find_place, kernel
+
 UNPAIRED = -2  # in SAME_*: no counterpart, or nobody asks for distinct ones
 NEVER = 2**62
 LIMB_BITS = 31  # an amount is high * 2^31 + low: sums of 2^31 of them stay exact
@@ -34,9 +34,6 @@ FIRST, LIVE, NEWEST_TIME, EVICTED, STALE, USED, ENTITIES, FREE = range(8)
 R_COUNT, R_SUM, R_MEAN, R_DISTINCT, R_SINCE, R_DELAYED, R_SHARE = range(7)
 # Parts that a kind of entity keeps.
 KEEPS_WINDOWS, KEEPS_DISTINCT, KEEPS_DELAYED = 1, 2, 4
-
-
-kernel = njit(cache=True, nogil=True, error_model="numpy")
 
 
 class Store(NamedTuple):
@@ -65,35 +62,6 @@ class Rules(NamedTuple):
     retention: int
     slack: int
     max_events: int
-
-
-@kernel
-def _home(key, mask):
-    mixed = key * np.uint64(0x9E3779B97F4A7C15)
-    return np.int64(mixed ^ (mixed >> np.uint64(32))) & mask
-
-
-@kernel
-def find_place(keys, slots, key):
-    """Place of a key in an open-addressing table, or the free place where it belongs."""
-    mask = len(keys) - 1
-    place = _home(key, mask)
-    while slots[place] != NONE and keys[place] != key:
-        place = (place + 1) & mask
-    return place
-
-
-@kernel
-def _delete_place(keys, slots, place):
-    """Empty a place, and move up what had to step past it."""
-    mask = len(keys) - 1
-    hole, at = place, (place + 1) & mask
-    while slots[at] != NONE:
-        if ((at - _home(keys[at], mask)) & mask) >= ((at - hole) & mask):
-            keys[hole], slots[hole] = keys[at], slots[at]
-            hole = at
-        at = (at + 1) & mask
-    slots[hole] = NONE
 
 
 @kernel
@@ -166,7 +134,7 @@ def _unlink_pair(store, s, e, j, other):
         return
     place = find_place(store.pair_key, store.pair_slot, _pair_of(e, other))
     if before == NONE:
-        _delete_place(store.pair_key, store.pair_slot, place)
+        delete_place(store.pair_key, store.pair_slot, place)
     else:
         store.pair_slot[place] = before
 
@@ -423,7 +391,7 @@ def _entity_of(store, j, key):
 @kernel
 def _release_entity(store, e, j):
     place = find_place(store.entity_key[j], store.entity_slot[j], np.uint64(store.entity[e, KEY]))
-    _delete_place(store.entity_key[j], store.entity_slot[j], place)
+    delete_place(store.entity_key[j], store.entity_slot[j], place)
     store.entity[e, KEY] = store.state[FREE]
     store.state[FREE] = e
     store.state[ENTITIES] -= 1
@@ -450,7 +418,7 @@ def _remove_first(store, rules):
         e = np.int64(link[s, j, ENTITY])
         if e != NONE and store.entity[e, SIZE] == 0:
             _release_entity(store, e, j)
-    _delete_place(store.tx_key, store.tx_slot, find_place(store.tx_key, store.tx_slot, np.uint64(event[s, HASH])))
+    delete_place(store.tx_key, store.tx_slot, find_place(store.tx_key, store.tx_slot, np.uint64(event[s, HASH])))
     state[FIRST] = (s + 1) & (len(event) - 1)
     state[LIVE] -= 1
 

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams.features import kernels
-from streams.features.kernels import NONE, Rules, Store
+from streams.features.kernels import Rules, Store
+from streams.features.places import NONE
 
 SMALLEST = 1024
 SLOTS_OF_LINK = (

@@ -11,7 +11,7 @@ from agents.costs import cost_weights
 from agents.errors import TrainingDataError
 from agents.gate_metrics import _figures
 from agents.genome import Genome
-from agents.losses import cost_loss, log_loss
+from agents.losses import log_loss
 from agents.model import Agent
 from agents.training import train
 
@@ -37,8 +37,8 @@ def test_a_row_counts_what_a_mistake_about_it_costs() -> None:
     logits, fraud = torch.tensor([2.0, -1.0, 0.3]), torch.tensor([1.0, 0.0, 1.0])
     weight = torch.tensor([3.0, 0.5, 0.0])
     each = torch.stack([log_loss(logits[i], fraud[i]) for i in range(3)])
-    torch.testing.assert_close(cost_loss(logits, fraud, weight), (weight * each).mean())
-    torch.testing.assert_close(cost_loss(logits, fraud, torch.ones(3)), log_loss(logits, fraud))
+    torch.testing.assert_close(log_loss(logits, fraud, weight), (weight * each).mean())
+    torch.testing.assert_close(log_loss(logits, fraud, torch.ones(3)), log_loss(logits, fraud))
 
 
 def test_costs_become_weights_of_mean_one_without_the_dearest_and_a_shift_back_to_log_odds() -> None:

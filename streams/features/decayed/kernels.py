@@ -5,16 +5,15 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from streams.features.places import home, kernel
 
 # Places of `state`, int64; HAND is the slot at which the search for what has expired goes on.
 NEWEST_TIME, LIVE, EXPIRED, EVICTED, HAND = range(5)
 SWEPT = 4  # slots looked at for each row: at that pace a whole table is seen in a quarter as many rows as it has slots
 LOOKED = 64  # slots among which the one with the oldest entity gives way, where the table is full
 NEVER = -(2**62)
-
-kernel = njit(cache=True, nogil=True, error_model="numpy")
 
 
 class Table(NamedTuple):
@@ -28,16 +27,10 @@ class Table(NamedTuple):
 
 
 @kernel
-def _home(key, mask):
-    mixed = key * np.uint64(0x9E3779B97F4A7C15)
-    return np.int64(mixed ^ (mixed >> np.uint64(32))) & mask
-
-
-@kernel
 def find(keys, key):
     """Slot of a key, or the free one where it belongs."""
     mask = len(keys) - 1
-    slot = _home(key, mask)
+    slot = home(key, mask)
     while keys[slot] != 0 and keys[slot] != key:
         slot = (slot + 1) & mask
     return slot
@@ -49,7 +42,7 @@ def _delete(table, slot):
     mask = len(table.key) - 1
     hole, at = slot, (slot + 1) & mask
     while table.key[at] != 0:
-        if ((at - _home(table.key[at], mask)) & mask) >= ((at - hole) & mask):
+        if ((at - home(table.key[at], mask)) & mask) >= ((at - hole) & mask):
             table.key[hole], table.last[hole] = table.key[at], table.last[at]
             for w in range(table.counts.shape[1]):
                 table.counts[hole, w], table.totals[hole, w] = table.counts[at, w], table.totals[at, w]
