@@ -141,7 +141,7 @@ def publish(service: Service, simulator: Simulator, days: int, now_ms: int) -> N
 def played(service: Service, lanes: int) -> Run:
     """Work the waiting records off; measured from the first quarter on."""
     kafka, topics = service.settings.kafka, service.settings.topics
-    total = len(read_values(kafka, topics.transactions))
+    total = sum(1 for _ in read_values(kafka, topics.transactions))
     with cluster(service.state):
         running = start_service(service)
         try:
