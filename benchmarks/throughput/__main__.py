@@ -14,8 +14,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import lightgbm
@@ -25,6 +23,7 @@ from msgspec.structs import replace
 from rich.console import Console
 
 from benchmarks.harness import Report, arguments
+from benchmarks.serving.brokers import broker_arguments, broker_of
 from benchmarks.throughput.job import Job, Measured
 from rlfa.cli.topics import create_topics
 from rlfa.cli.train import learn
@@ -34,7 +33,6 @@ from rlfa.lineup.slots import Lineup, Shadow
 from rlfa.outcomes import log
 from rlfa.trainers.training import rows_of
 from streams.kafka.audit import audit_decisions
-from streams.kafka.embedded import ApacheKafka, EmbeddedBroker
 from streams.kafka.producer import Producer
 from streams.replay import Topics, in_event_time_order, publish
 from streams.synthetic import Simulator, demo_scenario
@@ -90,8 +88,7 @@ declined_labels = "all"
 
 def main() -> None:
     parser = arguments("throughput", __doc__ or "")
-    parser.add_argument("--broker", choices=("noida", "kafka"), default="noida")
-    parser.add_argument("--kafka-home", type=Path, default=os.environ.get("KAFKA_HOME"), help="an unpacked Kafka")
+    broker_arguments(parser)
     parser.add_argument("--quix-python", default=os.environ.get("RLFA_QUIX_PYTHON"), help="see requirements-quix.txt")
     parser.add_argument("--per-day", type=int, default=50_000, help="transactions a day of event time")
     parser.add_argument("--days", type=int, default=10, help="days through the broker")
@@ -100,8 +97,8 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=list(CONTESTANTS), choices=CONTESTANTS, help="some contestants")
     args = parser.parse_args()
     report = Report("throughput", args, COLUMNS)
-    with tempfile.TemporaryDirectory() as work, broker(args, Path(work)) as servers:
-        service = trained(Path(work), servers, args)
+    with tempfile.TemporaryDirectory() as work, broker_of(args, Path(work)) as broker:
+        service = trained(Path(work), broker.bootstrap_servers, args)
         published = sent(service, args)
         found = {name: measured(name, service, published, args) for name in CONTESTANTS if name in args.only}
     ours = float(np.median([r.transactions / r.seconds for r in found["ours"][0]])) if "ours" in found else np.nan
@@ -114,16 +111,6 @@ def main() -> None:
         report.notes["Quix Streams"] = "not measured: no --quix-python"
     add_claims(report, ours, published)
     report.finish()
-
-
-@contextmanager
-def broker(args: argparse.Namespace, work: Path) -> Iterator[str]:
-    """A broker of its own, and where it listens."""
-    if args.broker == "kafka" and args.kafka_home is None:
-        sys.exit("--broker kafka needs --kafka-home DIR (or KAFKA_HOME), an unpacked Apache Kafka")
-    noida, kafka = EmbeddedBroker, lambda: ApacheKafka(args.kafka_home, work / "kafka")
-    with (noida if args.broker == "noida" else kafka)() as running:
-        yield running.bootstrap_servers
 
 
 def trained(work: Path, servers: str, args: argparse.Namespace) -> Service:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from streams.errors import UnknownOutcomeError
 from streams.kafka import sink
-from streams.kafka.confluent import QUEUE_MESSAGES_MAX, ConfluentSource, answered, client_config, produce_all
+from streams.kafka.confluent import ConfluentSource, answered, leave, produce_all, sink_config
 from streams.kafka.settings import KafkaSettings
 from streams.kafka.source import Place, Source
 
@@ -46,12 +45,8 @@ class AtLeastOnceSink:
         problems: list[KafkaError] = []
         self.producer = Producer(
             {
-                **client_config(settings),
+                **sink_config(settings),
                 "enable.idempotence": True,
-                "linger.ms": 0,
-                "message.max.bytes": settings.record_bytes_max,
-                "queue.buffering.max.messages": QUEUE_MESSAGES_MAX,
-                "queue.buffering.max.kbytes": settings.producer_queue_mib * 1024,
                 "delivery.timeout.ms": int(commit_timeout_s * 1000),
                 "delivery.report.only.error": True,
                 "on_delivery": self._report,
@@ -107,9 +102,7 @@ class AtLeastOnceSink:
 
     def close(self) -> None:
         """Leave; what isn't confirmed is decided again."""
-        with suppress(KafkaException):
-            self.producer.purge()
-            self.producer.flush(0)
+        leave(self.producer)
 
     def _commit_confirmed(self, source: ConfluentSource, *, wait: bool) -> None:
         places = [TopicPartition(t, p, offset) for (t, p), offset in self._confirmed.items()]

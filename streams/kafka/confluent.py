@@ -44,6 +44,24 @@ def client_config(settings: KafkaSettings) -> dict[str, object]:
     return config | {key: path for key, path in files.items() if path}
 
 
+def sink_config(settings: KafkaSettings) -> dict[str, object]:
+    """Of a client that a lane writes with: at once, and no more held than the settings allow."""
+    return {
+        **client_config(settings),
+        "linger.ms": 0,
+        "message.max.bytes": settings.record_bytes_max,
+        "queue.buffering.max.messages": QUEUE_MESSAGES_MAX,
+        "queue.buffering.max.kbytes": settings.producer_queue_mib * 1024,
+    }
+
+
+def leave(producer: Producer) -> None:
+    """Give up what a client holds, without waiting."""
+    with suppress(KafkaException):  # a fenced producer has nothing left to give up
+        producer.purge()
+        producer.flush(0)
+
+
 class ConfluentSource:
     """Reads what it is assigned; commits nothing by itself.
 
@@ -201,15 +219,11 @@ class ConfluentTransactionalSink:
         problems: list[KafkaError] = []
         self.producer = Producer(
             {
-                **client_config(settings),
+                **sink_config(settings),
                 "transactional.id": transactional_id,
                 "transaction.timeout.ms": int(settings.transaction_timeout_s * 1000),
                 "retry.backoff.ms": 2,
                 "retry.backoff.max.ms": 50,
-                "linger.ms": 0,
-                "message.max.bytes": settings.record_bytes_max,
-                "queue.buffering.max.messages": QUEUE_MESSAGES_MAX,
-                "queue.buffering.max.kbytes": settings.producer_queue_mib * 1024,
                 "delivery.timeout.ms": int(min(commit_timeout_s, settings.transaction_timeout_s) * 1000),
                 "error_cb": problems.append,
             }
@@ -243,9 +257,7 @@ class ConfluentTransactionalSink:
 
     def close(self) -> None:
         """Leave; the broker aborts an open transaction, or the next producer of this id does."""
-        with suppress(KafkaException):  # a fenced producer has nothing left to give up
-            self.producer.purge()
-            self.producer.flush(0)
+        leave(self.producer)
 
 
 def produce_all(producer: Producer, messages: Sequence[Message], timeout_s: float, headers: Headers = ()) -> None:
