@@ -50,7 +50,8 @@ class LaneSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     """How a lane takes its share of the stream."""
 
     count: Annotated[int, Meta(ge=1, le=1024)] = 1
-    """Lanes; partition p belongs to lane p modulo count. More than one only where the key is the only entity."""
+    """Lanes; partition p belongs to lane p modulo count. More than one want `shards` where the key isn't the only
+    entity."""
     batch_max: Annotated[int, Meta(ge=1, le=65_536)] = 2048
     """Transactions in one batch at most."""
     latency_target_ms: Annotated[int, Meta(ge=1, le=60_000)] = 50

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from rlfa.cluster import cluster
 from streams.kafka.embedded import ApacheKafka, EmbeddedBroker
@@ -42,6 +43,15 @@ def apache_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if home is None:
         pytest.skip("no Apache Kafka: set KAFKA_HOME and have Java 17 on the path")
     return home
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Of torch: on a busy machine more of them wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -32,15 +31,8 @@ from agents.model import Agent
 from agents.training import train
 from agents.weights import load_agent, save_agent
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 D = 8
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def lasso(**genes: object) -> Genome:

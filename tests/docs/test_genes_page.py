@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "genes-from-data.md"
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
+@pytest.mark.usefixtures("one_thread")
 def test_the_page_takes_its_genes_from_data() -> None:
     rng = np.random.default_rng(0)
     x = np.column_stack([rng.normal(size=(600, 3)), rng.integers(1, 4, 600)]).astype(np.float32)

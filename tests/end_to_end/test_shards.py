@@ -21,10 +21,9 @@ from rlfa.shards.split import lane_state, shard_of, shard_state
 from streams.features.snapshot import load_snapshot
 from streams.features.windows import FeatureState
 from streams.kafka.embedded import EmbeddedBroker
-from streams.kafka.source import Record
-from streams.messages import Messages
 from streams.synthetic.messages import chunks
 from tests.end_to_end.services import HISTORY_DAYS, Bench, bench, wait_until
+from tests.rlfa.lanes.builders import records_of
 
 DAYS = 4
 
@@ -75,7 +74,7 @@ def assert_same_windows(ready: Bench) -> None:
     one = intake_of(service)
     hashes, keys = [], []
     for number, chunk in enumerate(chunks(ready.simulator, 0, HISTORY_DAYS + DAYS)):
-        absorbed = one.absorb(records("transactions", number, chunk.transactions), [])
+        absorbed = one.absorb(records_of("transactions", chunk.transactions, number * 1_000_000), [])
         hashes.append(absorbed.transactions.tx_hash)
         keys.append(absorbed.transactions.entities)
     tx_hash, terminal = np.concatenate(hashes), np.concatenate(keys)[:, 1:]
@@ -106,8 +105,3 @@ def assert_own_windows(
     newest[: len(newest) * 3 // 4] = False  # history is in every lane
     assert newest.sum() > 50
     np.testing.assert_array_equal(found[newest], expected[newest][:, shown])
-
-
-def records(topic: str, number: int, messages: Messages) -> list[Record]:
-    pairs = zip(messages.time.tolist(), messages.key, messages.value, strict=True)
-    return [Record(topic, 0, number * 1_000_000 + i, at, key, value) for i, (at, key, value) in enumerate(pairs)]

@@ -12,6 +12,7 @@ from streams.codec import LabelCodec, TransactionCodec
 from streams.decisions import Decision
 from streams.features.windows import FeatureState
 from streams.kafka.source import Record
+from streams.messages import Messages
 from streams.spec import parse_spec
 from streams.synthetic import Simulator, demo_scenario
 from streams.synthetic.messages import chunks
@@ -33,8 +34,13 @@ def new_intake() -> Intake:
 
 def first_records(rows: int) -> list[Record]:
     day = next(iter(chunks(Simulator(demo_scenario().scaled(400), seed=3), 0, 1))).transactions
-    sent = zip(day.time[:rows].tolist(), day.key, day.value, strict=False)
-    return [Record("transactions", 0, i, at, key, value) for i, (at, key, value) in enumerate(sent)]
+    return records_of("transactions", day)[:rows]
+
+
+def records_of(topic: str, messages: Messages, first: int = 0) -> list[Record]:
+    """Messages as one partition has them, from an offset on, each written when it happened."""
+    sent = zip(messages.time.tolist(), messages.key, messages.value, strict=True)
+    return [Record(topic, 0, offset, *of) for offset, of in enumerate(sent, first)]
 
 
 def read(decided: Decided) -> list[Decision]:

@@ -15,7 +15,7 @@ from streams.kafka.source import Record
 from streams.kafka.timeline import Timeline
 from streams.synthetic import Simulator, demo_scenario
 from streams.synthetic.messages import chunks
-from tests.rlfa.lanes.builders import STREAM, new_intake
+from tests.rlfa.lanes.builders import STREAM, new_intake, records_of
 
 DAYS = 12
 RANKS = {"labels": 0, "transactions": 1}
@@ -28,9 +28,7 @@ def stream() -> list[Record]:
     simulator = Simulator(demo_scenario().scaled(150), seed=3)
     for chunk in chunks(simulator, 0, DAYS):
         for topic, messages in (("transactions", chunk.transactions), ("labels", chunk.labels)):
-            first = sum(record.topic == topic for record in found)
-            sent = zip(messages.time.tolist(), messages.key, messages.value, strict=True)
-            found += [Record(topic, 0, first + i, at, key, value) for i, (at, key, value) in enumerate(sent)]
+            found += records_of(topic, messages, sum(record.topic == topic for record in found))
     assert any(record.topic == "labels" for record in found)
     return found
 
