@@ -9,7 +9,7 @@ from typing import NamedTuple, Self
 
 import msgspec
 
-from rlfa.config import Topics
+from rlfa.settings import Topics
 from streams.errors import StreamsError
 from streams.kafka.confluent import ConfluentSource
 from streams.kafka.settings import KafkaSettings

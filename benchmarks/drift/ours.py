@@ -21,10 +21,11 @@ from benchmarks.drift.history import History
 from benchmarks.drift.measures import COSTS
 from benchmarks.drift.rivals import GENUINE_PER_FRAUD
 from rlfa import backtest
-from rlfa.config import Service, Settings, TrainerSettings
+from rlfa.config import Service
 from rlfa.free_agency.rules import FreeAgencyRules, ProbationRules, RenewalRules, ScoutRules, SwapLimits
 from rlfa.lineup.exploration import ExplorationRules
 from rlfa.lineup.slots import Day
+from rlfa.settings import Settings, TrainerSettings
 from streams.codec import raw_feature_names
 from streams.features.spec import WindowSpec
 from streams.history import History as Past

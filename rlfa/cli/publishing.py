@@ -9,7 +9,8 @@ from typing import Annotated
 import msgspec
 import typer
 
-from rlfa.config import Topics, load_service
+from rlfa.config import load_service
+from rlfa.settings import Topics
 from streams.kafka.producer import Producer
 from streams.kafka.settings import KafkaSettings
 from streams.replay import Chunk, Pace, in_event_time_order, publish

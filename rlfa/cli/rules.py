@@ -13,7 +13,7 @@ from rich.table import Table
 
 from rlfa.cli.by_hand import By, Reason
 from rlfa.cli.roster import AsJson, Config, Database, console
-from rlfa.config import Service, Settings, load_service
+from rlfa.config import Service, load_service
 from rlfa.errors import ConfigError
 from rlfa.free_agency.front_office import last_state
 from rlfa.free_agency.manual import Command
@@ -26,6 +26,7 @@ from rlfa.rules.loading import load_rules
 from rlfa.rules.reading import read_rules
 from rlfa.rules.ruleset import RuleSet
 from rlfa.rules.trying import Part, SetFigures, past_of_log, past_of_table, try_on
+from rlfa.settings import Settings
 from rlfa.store.agents import Agents
 from rlfa.store.commands import Commands
 from rlfa.store.database import Store

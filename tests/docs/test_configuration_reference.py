@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from rlfa.config import Settings
 from rlfa.rules.ruleset import ListFile, Rule, RuleFile
+from rlfa.settings import Settings
 from streams.features.spec import DecayedSpec
 from streams.spec import StreamSpec
 
