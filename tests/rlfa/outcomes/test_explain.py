@@ -22,24 +22,25 @@ from rlfa.cli.train import learn
 from rlfa.config import Service, load_service
 from rlfa.free_agency.events import EpochChanged
 from rlfa.hosts.scoring import InlineHost
-from rlfa.lanes.intake import intake_of
-from rlfa.lanes.step import judge
+from rlfa.lanes.intake import Absorbed, intake_of
+from rlfa.lanes.step import decision_rows, judge
 from rlfa.lineup.actions import ACTIONS, combine, mean_logit
 from rlfa.lineup.budget import AlertRules, Ration
 from rlfa.lineup.exploration import ExplorationRules, explore
 from rlfa.lineup.plan import read_plan
 from rlfa.lineup.segments import fields_of
 from rlfa.lineup.slots import DAY_MS, Day, Epoch, EventTime, Lineup, Trial
-from rlfa.lineup.voting import Rows, voted
+from rlfa.lineup.voting import Rows
 from rlfa.lineup.voting import drawn as drawn_for_trial
 from rlfa.lineup.wording import Wording
 from rlfa.outcomes import journal, log
 from rlfa.outcomes.audit import audit_of, decode, encode, speaking
-from rlfa.outcomes.journal import Columns, DecisionRows, Journal
+from rlfa.outcomes.journal import Columns, DecisionRows, Journal, LabelRows
 from rlfa.outcomes.kept import ExplainError, Kept, find
 from rlfa.rewards.money import Costs
 from rlfa.store.database import Store
 from rlfa.store.ledger import Ledger, entries_of
+from streams.codec import Transactions
 from streams.keys import entity_key
 from streams.synthetic import Simulator, demo_scenario
 from streams.synthetic.messages import chunks
@@ -179,30 +180,21 @@ def decide_on_trial(service: Service) -> Lineup:
     judged = judge(rows, lineup, host, Costs(), ExplorationRules(), Ration(AlertRules()))
     lane = Journal(service.journals / "lane-0")
     lane.set_columns(Columns(names, tuple(service.spec.entities), tuple(lineup.agents)))
-    lane.append_decisions(
-        DecisionRows(
-            tx_id=ids,
-            tx_hash=rows.tx_hash,
-            partition=np.zeros(ROWS, np.int32),
-            offset=np.arange(ROWS, dtype=np.int64),
-            event_time=rows.event_time,
-            amount=rows.amount,
-            entities=np.ones((ROWS, len(service.spec.entities)), np.uint64),
-            features=x,
-            logits=judged.logits,
-            voted=voted(judged.logits, judged.voters),
-            score=judged.score.astype(np.float32),
-            action=judged.action,
-            propensity=judged.taken.propensity,
-            explored=judged.taken.explored,
-            covered=judged.taken.covered,
-            floor=judged.alerts.floor,
-            over_budget=judged.alerts.over_budget,
-            degraded=judged.degraded,
-            rules=judged.ruled.verdict,
-            epoch=TRIED,
-        )
+    transactions = Transactions(
+        tx_id=ids,
+        tx_hash=rows.tx_hash,
+        key=[b""] * ROWS,
+        event_time=rows.event_time,
+        amount=rows.amount,
+        entities=np.ones((ROWS, len(service.spec.entities)), np.uint64),
+        categorical={},
+        numeric={},
+        partition=np.zeros(ROWS, np.int32),
+        offset=np.arange(ROWS, dtype=np.int64),
     )
+    none = np.zeros(0, np.int64)
+    labels = LabelRows(none.astype(np.uint64), none, none.astype(np.bool_), [])
+    lane.append_decisions(decision_rows(Absorbed(transactions, x, labels, []), judged, lineup))
     lane.close()
     return lineup
 
